@@ -1,0 +1,122 @@
+import { createHash } from "node:crypto";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
+import path from "node:path";
+import yaml from "js-yaml";
+import { z } from "zod";
+import { parseYaml } from "./parse.ts";
+import type { Problem } from "./problem.ts";
+import type { Bytes } from "./units.ts";
+
+/** One file of a model's version folders, by content. */
+export interface Artifact {
+  /** Relative to the model's folder, with forward slashes: `1/model.onnx`. */
+  readonly path: string;
+  readonly bytes: Bytes;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+}
+
+/** What is in a model's version folders, against what its `artifacts.lock` pins. */
+export interface Artifacts {
+  /** By path: the files on disk, and those only the lock knows (their bytes live elsewhere). */
+  readonly files: readonly Artifact[];
+  /** Paths whose content is not what the lock pins, or which the lock does not know. */
+  readonly unlocked: readonly string[];
+  /** Paths the lock pins that are not on disk. */
+  readonly missing: readonly string[];
+}
+
+export const lockFilename = "artifacts.lock";
+
+const lockSchema = z.strictObject({
+  artifacts: z.array(
+    z.strictObject({
+      path: z.string().regex(/^[1-9]\d*\//, "this is no path in a version folder: write it like 1/model.onnx"),
+      bytes: z.int().min(0),
+      sha256: z.string().regex(/^[0-9a-f]{64}$/, "this is no sha256: write 64 hexadecimal digits"),
+    }),
+  ),
+});
+
+/** The text of an `artifacts.lock`: sorted by path, so that equal artifacts give equal text. */
+export function formatLock(artifacts: readonly Artifact[]): string {
+  const sorted = [...artifacts].sort((a, b) => compare(a.path, b.path));
+  const entries = sorted.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
+  return `# Written by \`npm run models\`: what the version folders hold. Not edited by hand.\n${yaml.dump({ artifacts: entries })}`;
+}
+
+/** Reads a model's version folders and its lock. Absent folders and an absent lock are no problem here. */
+export function readArtifacts(
+  directory: string,
+  file: string,
+): { readonly artifacts: Artifacts; readonly problems: readonly Problem[] } {
+  const onDisk = new Map(listArtifacts(directory).map((artifact) => [artifact.path, artifact]));
+  const lockPath = path.join(directory, lockFilename);
+  const lock = existsSync(lockPath)
+    ? parseYaml(lockSchema, readFileSync(lockPath, "utf8"), file)
+    : { value: { artifacts: [] } };
+  if ("problems" in lock) {
+    const hint = "run `npm run models`, which writes this file";
+    return {
+      artifacts: { files: [...onDisk.values()], unlocked: [...onDisk.keys()], missing: [] },
+      problems: lock.problems.map((problem) => ({ ...problem, hint })),
+    };
+  }
+  const locked = new Map(lock.value.artifacts.map((artifact) => [artifact.path, artifact]));
+  const files = [...new Map([...locked, ...onDisk]).values()].sort((a, b) => compare(a.path, b.path));
+  return {
+    artifacts: {
+      files,
+      unlocked: [...onDisk.values()].filter((f) => locked.get(f.path)?.sha256 !== f.sha256).map((f) => f.path),
+      missing: [...locked.keys()].filter((p) => !onDisk.has(p)),
+    },
+    problems: [],
+  };
+}
+
+/** Every file in the numbered folders of a model, hashed, sorted by path. */
+export function listArtifacts(directory: string): Artifact[] {
+  return versionFolders(directory)
+    .flatMap((version) => filesBelow(path.join(directory, version)).map((file) => `${version}/${file}`))
+    .sort(compare)
+    .map((file) => hashFile(directory, file));
+}
+
+/** The folders Triton reads as versions: positive integers without a leading zero. */
+export function versionFolders(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && /^[1-9]\d*$/.test(entry.name))
+    .map((entry) => entry.name)
+    .sort((a, b) => Number(a) - Number(b));
+}
+
+/** Size and sha256 of a file, read in pieces: weights may be larger than memory. */
+export function hashFile(directory: string, file: string): Artifact {
+  const full = path.join(directory, file);
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(4 * 1024 * 1024);
+  const handle = openSync(full, "r");
+  try {
+    for (let read = readSync(handle, buffer); read > 0; read = readSync(handle, buffer)) {
+      hash.update(buffer.subarray(0, read));
+    }
+  } finally {
+    closeSync(handle);
+  }
+  return { path: file, bytes: statSync(full).size, sha256: hash.digest("hex") };
+}
+
+/** Compiled Python and hidden files are by-products, not parts of a model. */
+function filesBelow(directory: string, prefix = ""): string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name.startsWith(".") || entry.name === "__pycache__" || entry.name.endsWith(".pyc")) return [];
+    const name = `${prefix}${entry.name}`;
+    return entry.isDirectory() ? filesBelow(path.join(directory, entry.name), `${name}/`) : [name];
+  });
+}
+
+/** Code-unit order: the same on every machine, unlike `localeCompare`. */
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,70 @@
+import { createHash } from "node:crypto";
+import { compare } from "../spec/artifacts.ts";
+import type { Model } from "../spec/load.ts";
+import { renderConfigPbtxt } from "./config-pbtxt.ts";
+import type { Bytes } from "../spec/units.ts";
+
+/** One file of a model repository: its place, its content's identity, and where the content is. */
+export interface RepositoryFile {
+  /** Relative to the repository, with forward slashes: `embedding-model/1/model.onnx`. */
+  readonly path: string;
+  readonly bytes: Bytes;
+  readonly sha256: string;
+  /** Text that was generated, or the absolute path of a file that already is. */
+  readonly from: { readonly content: string } | { readonly file: string };
+}
+
+/** A server group's repository, named by its content. */
+export interface Repository {
+  /** Sorted by path. */
+  readonly files: readonly RepositoryFile[];
+  /** sha256 over paths and contents alone: the same files give the same hash wherever and whenever they were made. */
+  readonly hash: string;
+}
+
+/** Lays out Triton's model repository for these models: per model config.pbtxt, labels and the served versions. */
+export function buildRepository(models: readonly Model[]): Repository {
+  const files = models.flatMap(modelFiles).sort((a, b) => compare(a.path, b.path));
+  return { files, hash: sha256(manifest(files)) };
+}
+
+/** The manifest's text: one line per file, `sha256  bytes  path`. */
+export function manifest(files: readonly Pick<RepositoryFile, "path" | "bytes" | "sha256">[]): string {
+  return files.map((file) => `${file.sha256}  ${String(file.bytes)}  ${file.path}\n`).join("");
+}
+
+/** A generated file of a repository. */
+export function generatedFile(path: string, content: string): RepositoryFile {
+  return { path, bytes: Buffer.byteLength(content), sha256: sha256(content), from: { content } };
+}
+
+/** The versions a server loads under the spec's policy, ascending. */
+export function servedVersions({ spec, artifacts }: Model): number[] {
+  // An ensemble has no files; Triton still wants a version folder.
+  if (spec.ensemble !== undefined) return [1];
+  const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))].sort((a, b) => a - b);
+  if ("latest" in spec.versions) return present.slice(-spec.versions.latest);
+  const wanted = "specific" in spec.versions ? spec.versions.specific : present;
+  return present.filter((version) => wanted.includes(version));
+}
+
+function modelFiles(model: Model): RepositoryFile[] {
+  const { spec, directory, artifacts, labels } = model;
+  const versions = servedVersions(model).map(String);
+  const served = artifacts.files.filter((file) => versions.includes(file.path.split("/")[0] ?? ""));
+  return [
+    generatedFile(`${spec.name}/config.pbtxt`, renderConfigPbtxt(spec)),
+    // Object stores and manifests know no empty folders.
+    ...(spec.ensemble === undefined ? [] : [generatedFile(`${spec.name}/1/.keep`, "")]),
+    ...[...labels, ...served].map((file) => ({
+      path: `${spec.name}/${file.path}`,
+      bytes: file.bytes,
+      sha256: file.sha256,
+      from: { file: `${directory}/${file.path}` },
+    })),
+  ];
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
