@@ -31,7 +31,9 @@ export const lockFilename = "artifacts.lock";
 const lockSchema = z.strictObject({
   artifacts: z.array(
     z.strictObject({
-      path: z.string().regex(/^[1-9]\d*\//, "this is no path in a version folder: write it like 1/model.onnx"),
+      path: z
+        .string()
+        .regex(/^[1-9]\d*\//, "this is no path in a version folder: write it like 1/model.onnx"),
       bytes: z.int().min(0),
       sha256: z.string().regex(/^[0-9a-f]{64}$/, "this is no sha256: write 64 hexadecimal digits"),
     }),
@@ -67,7 +69,9 @@ export function readArtifacts(
   return {
     artifacts: {
       files,
-      unlocked: [...onDisk.values()].filter((f) => locked.get(f.path)?.sha256 !== f.sha256).map((f) => f.path),
+      unlocked: [...onDisk.values()]
+        .filter((f) => locked.get(f.path)?.sha256 !== f.sha256)
+        .map((f) => f.path),
       missing: [...locked.keys()].filter((p) => !onDisk.has(p)),
     },
     problems: [],

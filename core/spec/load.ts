@@ -28,14 +28,29 @@ const modelName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/;
  */
 export function loadModels(folder: string): Checked<readonly Model[]> {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    return { value: [], problems: [{ file: folder, path: "", message: "there is no such folder", hint: "name the folder that holds one folder per model" }] };
+    return {
+      value: [],
+      problems: [
+        {
+          file: folder,
+          path: "",
+          message: "there is no such folder",
+          hint: "name the folder that holds one folder per model",
+        },
+      ],
+    };
   }
   const loaded = readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort()
     .map((name) => loadModel(folder, name));
-  const none: Problem = { file: folder, path: "", message: "there is no model here", hint: `add a folder with a ${specFilename}` };
+  const none: Problem = {
+    file: folder,
+    path: "",
+    message: "there is no model here",
+    hint: `add a folder with a ${specFilename}`,
+  };
   return {
     value: loaded.flatMap(({ value }) => (value === undefined ? [] : [value])),
     problems: loaded.length === 0 ? [none] : loaded.flatMap(({ problems }) => problems),
@@ -47,7 +62,17 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
   const shown = path.join(path.basename(path.resolve(folder)), name);
   const file = path.join(shown, specFilename);
   if (!existsSync(path.join(directory, specFilename))) {
-    return { value: undefined, problems: [{ file: shown, path: "", message: `${specFilename} is missing`, hint: "every folder here is a model: add the spec, or move the folder" }] };
+    return {
+      value: undefined,
+      problems: [
+        {
+          file: shown,
+          path: "",
+          message: `${specFilename} is missing`,
+          hint: "every folder here is a model: add the spec, or move the folder",
+        },
+      ],
+    };
   }
   const parsed = parseYaml(modelSchema, readFileSync(path.join(directory, specFilename), "utf8"), file);
   const { artifacts, problems } = readArtifacts(directory, path.join(shown, lockFilename));
@@ -64,7 +89,14 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
 function nameProblems(name: string, shown: string): Problem[] {
   return modelName.test(name)
     ? []
-    : [{ file: shown, path: "", message: `\`${name}\` is no name for a model`, hint: "use lower-case letters, digits, `-`, `.` and `_`, starting and ending with a letter or digit" }];
+    : [
+        {
+          file: shown,
+          path: "",
+          message: `\`${name}\` is no name for a model`,
+          hint: "use lower-case letters, digits, `-`, `.` and `_`, starting and ending with a letter or digit",
+        },
+      ];
 }
 
 function readLabels(spec: ModelSpec, directory: string, file: string): Checked<readonly Artifact[]> {

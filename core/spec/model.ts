@@ -26,11 +26,10 @@ export const dataTypes = [
 
 const dims = z
   .array(
-    z
-      .int()
-      .refine((dim) => dim === -1 || dim >= 1, {
-        error: (issue) => `${String(issue.input)} is no dimension: write a number of at least 1, or -1 for any size`,
-      }),
+    z.int().refine((dim) => dim === -1 || dim >= 1, {
+      error: (issue) =>
+        `${String(issue.input)} is no dimension: write a number of at least 1, or -1 for any size`,
+    }),
   )
   .min(1, "dims must not be empty: write [1] for a scalar per row");
 
@@ -88,7 +87,10 @@ const warmupSample = z.strictObject({
   count: z.int().min(1).default(1),
   /** Per input, data and concrete dims; an input left out is zeros (empty strings) of the spec's dims. */
   inputs: z
-    .record(z.string(), z.strictObject({ data: z.enum(["zero", "random"]).default("zero"), dims: dims.optional() }))
+    .record(
+      z.string(),
+      z.strictObject({ data: z.enum(["zero", "random"]).default("zero"), dims: dims.optional() }),
+    )
     .default({}),
 });
 
@@ -114,7 +116,17 @@ const objectives = z.strictObject({
 });
 
 /** Backends a model may name; `ensemble` is no backend but a section of its own. */
-export const backends = ["onnxruntime", "pytorch", "python", "tensorrt", "tensorflow", "openvino", "dali", "fil", "vllm"] as const;
+export const backends = [
+  "onnxruntime",
+  "pytorch",
+  "python",
+  "tensorrt",
+  "tensorflow",
+  "openvino",
+  "dali",
+  "fil",
+  "vllm",
+] as const;
 
 /** The shape of a `model.yaml`. Unknown keys are errors. */
 export const modelSchema = z.strictObject({
@@ -140,6 +152,8 @@ export const modelSchema = z.strictObject({
   versions: versionPolicy.default({ latest: 1 }),
   /** Whether a call may be sent again to another server after a broken connection. False where a call costs money. */
   idempotent: z.boolean().default(true),
+  /** How long one call may take at most, waiting included: the balancer gives up and a drain waits this long. */
+  callTimeout: duration.default(60_000_000),
   /** Whether the balancer keeps all calls of one caller and `x-conversation-id` on one server. */
   conversationAffinity: z.boolean().default(false),
   /** The external API this model calls; its servers get the API's settings and secret and hold no GPU models. */

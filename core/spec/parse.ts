@@ -1,5 +1,5 @@
 import yaml from "js-yaml";
-import type { z } from "zod";
+import { z } from "zod";
 import { formatPath, suggest, type Problem } from "./problem.ts";
 
 /** Either the parsed value, or all that is wrong with it. */
@@ -12,11 +12,10 @@ export function parseYaml<S extends z.ZodType>(schema: S, text: string, file: st
     document = yaml.load(text, { filename: file });
   } catch (error) {
     if (!(error instanceof yaml.YAMLException)) throw error;
-    const line = (error as { mark?: { line: number } }).mark?.line;
     return {
       problems: [
         {
-          file: line === undefined ? file : `${file}:${String(line + 1)}`,
+          file: `${file}:${String(error.mark.line + 1)}`,
           path: "",
           message: `this is no YAML: ${error.reason}`,
           hint: "mend the syntax of this line",
@@ -28,7 +27,11 @@ export function parseYaml<S extends z.ZodType>(schema: S, text: string, file: st
 }
 
 /** Checks plain data against a schema; every issue becomes a problem with a path and a hint. */
-export function parseValue<S extends z.ZodType>(schema: S, value: unknown, file: string): Parsed<z.output<S>> {
+export function parseValue<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  file: string,
+): Parsed<z.output<S>> {
   const result = schema.safeParse(value, { reportInput: true });
   return result.success
     ? { value: result.data }
@@ -49,7 +52,14 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, file: string): P
     }
     case "invalid_value": {
       const value = issue.input === undefined ? "missing" : `${JSON.stringify(issue.input)} is not allowed`;
-      return [{ file, path, message: value, hint: suggest(String(issue.input ?? ""), issue.values.map(String)) }];
+      return [
+        {
+          file,
+          path,
+          message: value,
+          hint: suggest(typeof issue.input === "string" ? issue.input : "", issue.values.map(String)),
+        },
+      ];
     }
     case "invalid_type":
       return [
@@ -59,7 +69,9 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, file: string): P
               file,
               path,
               message: `${JSON.stringify(issue.input)} is not ${withArticle(issue.expected)}`,
-              hint: issue.message.startsWith("Invalid input") ? `write ${withArticle(issue.expected)}` : issue.message,
+              hint: issue.message.startsWith("Invalid input")
+                ? `write ${withArticle(issue.expected)}`
+                : issue.message,
             },
       ];
     case "too_small":
@@ -82,30 +94,27 @@ function withArticle(type: string): string {
   return `${/^[aeio]/.test(word) ? "an" : "a"} ${word}`;
 }
 
-/** The keys a strict object at this path of a schema knows. */
-function knownKeys(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  const def = (schema as z.core.$ZodTypes)._zod.def;
-  switch (def.type) {
-    case "optional":
-    case "nullable":
-    case "default":
-    case "readonly":
-      return knownKeys(def.innerType, path);
-    case "pipe":
-      return knownKeys(def.in, path);
-    case "union":
-      return def.options.flatMap((option) => knownKeys(option, path));
-    case "array":
-      return knownKeys(def.element, path.slice(1));
-    case "record":
-      return knownKeys(def.valueType, path.slice(1));
-    case "object": {
-      const [key, ...rest] = path;
-      if (key === undefined) return Object.keys(def.shape);
-      const child = def.shape[String(key)];
-      return child === undefined ? [] : knownKeys(child, rest);
-    }
-    default:
-      return [];
-  }
+/** The keys that an object at this path of a schema knows. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  return path
+    .reduce<JsonSchema[]>((places, key) => places.flatMap((place) => below(place, key)), [root])
+    .flatMap((place) => alternatives(place).flatMap(({ properties }) => Object.keys(properties ?? {})));
+}
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+function below(schema: JsonSchema, key: PropertyKey): JsonSchema[] {
+  return alternatives(schema).flatMap(({ properties, items, additionalProperties }) =>
+    [properties?.[String(key)] ?? additionalProperties, items].filter(isSchema),
+  );
+}
+
+function alternatives(schema: JsonSchema): JsonSchema[] {
+  return [schema, ...(schema.anyOf ?? []).filter(isSchema).flatMap(alternatives)];
+}
+
+/** JSON Schema writes "anything" and "nothing" as true and false. */
+function isSchema(value: unknown): value is JsonSchema {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

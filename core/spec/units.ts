@@ -55,11 +55,16 @@ export function parsePercentage(text: string): number | undefined {
 
 function unitSchema(parse: (text: string) => number | undefined, what: string, example: string) {
   return z
-    .string({ error: (issue) => `${JSON.stringify(issue.input)} is no ${what}: write it with a unit, like ${example}` })
+    .string({
+      error: (issue) => `${JSON.stringify(issue.input)} is no ${what}: write it with a unit, like ${example}`,
+    })
     .transform((text, context) => {
       const value = parse(text);
       if (value !== undefined) return value;
-      context.addIssue({ code: "custom", message: `${JSON.stringify(text)} is no ${what}: write it like ${example}` });
+      context.addIssue({
+        code: "custom",
+        message: `${JSON.stringify(text)} is no ${what}: write it like ${example}`,
+      });
       return z.NEVER;
     });
 }

@@ -15,43 +15,38 @@ function modelConfig(spec: ModelSpec): Message {
     spec.ensemble === undefined ? ["backend", spec.backend] : ["platform", "ensemble"],
     ["version_policy", versionPolicy(spec.versions)],
     ["max_batch_size", spec.maxBatchSize],
-    ...spec.inputs.map(
-      (input): Field => [
-        "input",
-        message(
-          ["name", input.name],
-          ["data_type", dataType(input.dataType)],
-          ["dims", input.dims],
-          ["optional", input.optional || undefined],
-        ),
-      ],
-    ),
-    ...spec.outputs.map(
-      (output): Field => [
-        "output",
-        message(
-          ["name", output.name],
-          ["data_type", dataType(output.dataType)],
-          ["dims", output.dims],
-          ["label_filename", output.labelFilename],
-        ),
-      ],
-    ),
+    ...spec.inputs.map((input): Field => [
+      "input",
+      message(
+        ["name", input.name],
+        ["data_type", dataType(input.dataType)],
+        ["dims", input.dims],
+        ["optional", input.optional || undefined],
+      ),
+    ]),
+    ...spec.outputs.map((output): Field => [
+      "output",
+      message(
+        ["name", output.name],
+        ["data_type", dataType(output.dataType)],
+        ["dims", output.dims],
+        ["label_filename", output.labelFilename],
+      ),
+    ]),
     ["dynamic_batching", spec.batching && dynamicBatching(spec.batching)],
     ["ensemble_scheduling", spec.ensemble && ensembleScheduling(spec.ensemble)],
-    ...(spec.instances ?? []).map(
-      (group): Field => [
-        "instance_group",
-        message(
-          ["count", group.count],
-          ["kind", new EnumValue(group.kind === "gpu" ? "KIND_GPU" : "KIND_CPU")],
-          ["gpus", group.gpus],
-        ),
-      ],
-    ),
-    ...Object.entries(spec.parameters).map(
-      ([key, value]): Field => ["parameters", message(["key", key], ["value", message(["string_value", value])])],
-    ),
+    ...(spec.instances ?? []).map((group): Field => [
+      "instance_group",
+      message(
+        ["count", group.count],
+        ["kind", new EnumValue(group.kind === "gpu" ? "KIND_GPU" : "KIND_CPU")],
+        ["gpus", group.gpus],
+      ),
+    ]),
+    ...Object.entries(spec.parameters).map(([key, value]): Field => [
+      "parameters",
+      message(["key", key], ["value", message(["string_value", value])]),
+    ]),
     ...spec.warmup.map((sample): Field => ["model_warmup", warmup(sample, spec)]),
     ["response_cache", spec.responseCache ? message(["enable", true]) : undefined],
   );
@@ -90,17 +85,15 @@ function ensembleScheduling(ensemble: NonNullable<ModelSpec["ensemble"]>): Messa
   const map = (name: string, entries: Readonly<Record<string, string>>): Field[] =>
     Object.entries(entries).map(([key, value]) => [name, message(["key", key], ["value", value])]);
   return message(
-    ...ensemble.steps.map(
-      (step): Field => [
-        "step",
-        message(
-          ["model_name", step.model],
-          ["model_version", step.version],
-          ...map("input_map", step.inputs),
-          ...map("output_map", step.outputs),
-        ),
-      ],
-    ),
+    ...ensemble.steps.map((step): Field => [
+      "step",
+      message(
+        ["model_name", step.model],
+        ["model_version", step.version],
+        ...map("input_map", step.inputs),
+        ...map("output_map", step.outputs),
+      ),
+    ]),
   );
 }
 

@@ -12,24 +12,51 @@ export function checkEnsemble(ensemble: Model, models: ReadonlyMap<string, Model
   const { spec, file } = ensemble;
   if (spec.ensemble === undefined) return [];
   const problems: Problem[] = [];
-  const report = (path: string, message: string, hint: string): number => problems.push({ file, path, message, hint });
+  const report = (path: string, message: string, hint: string): number =>
+    problems.push({ file, path, message, hint });
 
-  const made = new Map<string, Made>(spec.inputs.map((input) => [input.name, { tensor: input, by: "the ensemble's input", step: -1 }]));
-  const steps = spec.ensemble.steps.map((step, index) => ({ step, index, path: `ensemble.steps[${String(index)}]`, model: models.get(step.model) }));
+  const made = new Map<string, Made>(
+    spec.inputs.map((input) => [input.name, { tensor: input, by: "the ensemble's input", step: -1 }]),
+  );
+  const steps = spec.ensemble.steps.map((step, index) => ({
+    step,
+    index,
+    path: `ensemble.steps[${String(index)}]`,
+    model: models.get(step.model),
+  }));
 
   for (const { step, path, model, index } of steps) {
-    if (step.model === spec.name) report(`${path}.model`, "an ensemble cannot be a step of itself", "name another model");
-    else if (model === undefined) report(`${path}.model`, `there is no model \`${step.model}\``, suggest(step.model, [...models.keys()].filter((name) => name !== spec.name)));
+    if (step.model === spec.name)
+      report(`${path}.model`, "an ensemble cannot be a step of itself", "name another model");
+    else if (model === undefined)
+      report(
+        `${path}.model`,
+        `there is no model \`${step.model}\``,
+        suggest(
+          step.model,
+          [...models.keys()].filter((name) => name !== spec.name),
+        ),
+      );
     else {
       problems.push(...unmapped(step, model, path, file));
       if (model.spec.maxBatchSize < spec.maxBatchSize) {
-        report("maxBatchSize", `${String(spec.maxBatchSize)} is more than step \`${step.model}\` takes (${String(model.spec.maxBatchSize)})`, `lower it to ${String(model.spec.maxBatchSize)}, or raise that model's`);
+        report(
+          "maxBatchSize",
+          `${String(spec.maxBatchSize)} is more than step \`${step.model}\` takes (${String(model.spec.maxBatchSize)})`,
+          `lower it to ${String(model.spec.maxBatchSize)}, or raise that model's`,
+        );
       }
       for (const [output, tensor] of Object.entries(step.outputs)) {
         const source = model.spec.outputs.find(({ name }) => name === output);
         const twice = made.get(tensor);
-        if (twice !== undefined) report(`${path}.outputs.${output}`, `\`${tensor}\` is already made by ${twice.by}`, "give each tensor one source");
-        else if (source !== undefined) made.set(tensor, { tensor: source, by: `output \`${output}\` of \`${step.model}\``, step: index });
+        if (twice !== undefined)
+          report(
+            `${path}.outputs.${output}`,
+            `\`${tensor}\` is already made by ${twice.by}`,
+            "give each tensor one source",
+          );
+        else if (source !== undefined)
+          made.set(tensor, { tensor: source, by: `output \`${output}\` of \`${step.model}\``, step: index });
       }
     }
   }
@@ -43,14 +70,37 @@ export function checkEnsemble(ensemble: Model, models: ReadonlyMap<string, Model
   spec.outputs.forEach((output, i) => {
     disagreements(`outputs[${String(i)}]`, output, output.name, made);
   });
-  if (problems.length === 0) problems.push(...cycles(steps.map(({ step }) => step), made, file));
+  if (problems.length === 0)
+    problems.push(
+      ...cycles(
+        steps.map(({ step }) => step),
+        made,
+        file,
+      ),
+    );
   return problems;
 
-  function disagreements(path: string, wanted: InputSpec | OutputSpec, tensor: string, sources: ReadonlyMap<string, Made>): void {
+  function disagreements(
+    path: string,
+    wanted: InputSpec | OutputSpec,
+    tensor: string,
+    sources: ReadonlyMap<string, Made>,
+  ): void {
     const source = sources.get(tensor);
-    if (source === undefined) report(path, `nothing makes the tensor \`${tensor}\``, suggest(tensor, [...sources.keys()]));
-    else if (source.tensor.dataType !== wanted.dataType) report(path, `\`${tensor}\` is ${source.tensor.dataType} from ${source.by}, and ${wanted.dataType} is wanted here`, "make both the same type");
-    else if (!agree(source.tensor.dims, wanted.dims)) report(path, `\`${tensor}\` is [${source.tensor.dims.join(", ")}] from ${source.by}, and [${wanted.dims.join(", ")}] is wanted here`, "make both the same shape");
+    if (source === undefined)
+      report(path, `nothing makes the tensor \`${tensor}\``, suggest(tensor, [...sources.keys()]));
+    else if (source.tensor.dataType !== wanted.dataType)
+      report(
+        path,
+        `\`${tensor}\` is ${source.tensor.dataType} from ${source.by}, and ${wanted.dataType} is wanted here`,
+        "make both the same type",
+      );
+    else if (!agree(source.tensor.dims, wanted.dims))
+      report(
+        path,
+        `\`${tensor}\` is [${source.tensor.dims.join(", ")}] from ${source.by}, and [${wanted.dims.join(", ")}] is wanted here`,
+        "make both the same shape",
+      );
   }
 }
 
@@ -74,17 +124,30 @@ function unmapped(step: EnsembleStep, model: Model, path: string, file: string):
   return sides.flatMap(([side, required, known]) => [
     ...required
       .filter(({ name }) => !(name in step[side]))
-      .map(({ name }) => ({ file, path: `${path}.${side}`, message: `\`${name}\` of \`${step.model}\` is not mapped`, hint: `add \`${name}: <tensor>\`; Triton wants every tensor of a step mapped` })),
+      .map(({ name }) => ({
+        file,
+        path: `${path}.${side}`,
+        message: `\`${name}\` of \`${step.model}\` is not mapped`,
+        hint: `add \`${name}: <tensor>\`; Triton wants every tensor of a step mapped`,
+      })),
     ...Object.keys(step[side])
       .filter((name) => !known.some((tensor) => tensor.name === name))
-      .map((name) => ({ file, path: `${path}.${side}.${name}`, message: `\`${step.model}\` has no such ${side.slice(0, -1)}`, hint: suggest(name, known.map((tensor) => tensor.name)) })),
+      .map((name) => ({
+        file,
+        path: `${path}.${side}.${name}`,
+        message: `\`${step.model}\` has no such ${side.slice(0, -1)}`,
+        hint: suggest(
+          name,
+          known.map((tensor) => tensor.name),
+        ),
+      })),
   ]);
 }
 
 /** Steps run when all their inputs are there; what never can is in a cycle or behind one. */
 function cycles(steps: readonly EnsembleStep[], made: ReadonlyMap<string, Made>, file: string): Problem[] {
   const done = new Set([-1]);
-  for (let before = 0; before !== done.size; ) {
+  for (let before = 0; before !== done.size;) {
     before = done.size;
     steps.forEach((step, i) => {
       if (Object.values(step.inputs).every((tensor) => done.has(made.get(tensor)?.step ?? -1))) done.add(i);
@@ -93,5 +156,12 @@ function cycles(steps: readonly EnsembleStep[], made: ReadonlyMap<string, Made>,
   const stuck = steps.filter((_, i) => !done.has(i)).map(({ model }) => model);
   return stuck.length === 0
     ? []
-    : [{ file, path: "ensemble.steps", message: `${stuck.join(", ")} wait for each other's outputs`, hint: "break the cycle: a step may only use tensors made before it" }];
+    : [
+        {
+          file,
+          path: "ensemble.steps",
+          message: `${stuck.join(", ")} wait for each other's outputs`,
+          hint: "break the cycle: a step may only use tensors made before it",
+        },
+      ];
 }

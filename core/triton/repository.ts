@@ -22,9 +22,12 @@ export interface Repository {
   readonly hash: string;
 }
 
-/** Lays out Triton's model repository for these models: per model config.pbtxt, labels and the served versions. */
-export function buildRepository(models: readonly Model[]): Repository {
-  const files = models.flatMap(modelFiles).sort((a, b) => compare(a.path, b.path));
+/**
+ * Lays out Triton's model repository for these models: per model config.pbtxt, labels and the served versions.
+ * `added` are files a target puts beside them.
+ */
+export function buildRepository(models: readonly Model[], added: readonly RepositoryFile[] = []): Repository {
+  const files = [...models.flatMap(modelFiles), ...added].sort((a, b) => compare(a.path, b.path));
   return { files, hash: sha256(manifest(files)) };
 }
 
@@ -42,7 +45,9 @@ export function generatedFile(path: string, content: string): RepositoryFile {
 export function servedVersions({ spec, artifacts }: Model): number[] {
   // An ensemble has no files; Triton still wants a version folder.
   if (spec.ensemble !== undefined) return [1];
-  const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))].sort((a, b) => a - b);
+  const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))].sort(
+    (a, b) => a - b,
+  );
   if ("latest" in spec.versions) return present.slice(-spec.versions.latest);
   const wanted = "specific" in spec.versions ? spec.versions.specific : present;
   return present.filter((version) => wanted.includes(version));

@@ -9,7 +9,12 @@ import { suggest, type Problem } from "../spec/problem.ts";
  * ValidateModelInput/Output) and `src/model_repository_manager` for version folders.
  */
 export function checkModel(model: Model): Problem[] {
-  const problem = (path: string, message: string, hint: string): Problem => ({ file: model.file, path, message, hint });
+  const problem = (path: string, message: string, hint: string): Problem => ({
+    file: model.file,
+    path,
+    message,
+    hint,
+  });
   return [
     ...kindRules(model, problem),
     ...tensorRules(model, problem),
@@ -25,7 +30,13 @@ type Report = (path: string, message: string, hint: string) => Problem;
 function kindRules({ spec }: Model, problem: Report): Problem[] {
   if (spec.ensemble === undefined) {
     return spec.backend === undefined
-      ? [problem("backend", "missing", "name the backend that runs this model, or give it an `ensemble` section")]
+      ? [
+          problem(
+            "backend",
+            "missing",
+            "name the backend that runs this model, or give it an `ensemble` section",
+          ),
+        ]
       : [];
   }
   const forbidden = [
@@ -38,7 +49,9 @@ function kindRules({ spec }: Model, problem: Report): Problem[] {
   ] as const;
   return forbidden
     .filter(([, value]) => value !== undefined)
-    .map(([key]) => problem(key, `an ensemble has no \`${key}\` of its own`, "move it to the models of its steps"));
+    .map(([key]) =>
+      problem(key, `an ensemble has no \`${key}\` of its own`, "move it to the models of its steps"),
+    );
 }
 
 function tensorRules({ spec }: Model, problem: Report): Problem[] {
@@ -46,7 +59,13 @@ function tensorRules({ spec }: Model, problem: Report): Problem[] {
     spec[side].flatMap((tensor, i) => {
       const path = `${side}[${String(i)}].name`;
       return spec[side].findIndex(({ name }) => name === tensor.name) < i
-        ? [problem(path, `there are two ${side} named \`${tensor.name}\``, "give each tensor a name of its own")]
+        ? [
+            problem(
+              path,
+              `there are two ${side} named \`${tensor.name}\``,
+              "give each tensor a name of its own",
+            ),
+          ]
         : [];
     }),
   );
@@ -56,15 +75,33 @@ function batchingRules({ spec }: Model, problem: Report): Problem[] {
   const { batching, maxBatchSize } = spec;
   const problems: Problem[] = [];
   if (spec.responseCache && spec.ensemble !== undefined) {
-    problems.push(problem("responseCache", "an ensemble's own answers are not cached here", "set it on the steps worth caching"));
+    problems.push(
+      problem(
+        "responseCache",
+        "an ensemble's own answers are not cached here",
+        "set it on the steps worth caching",
+      ),
+    );
   }
   if (batching === undefined) return problems;
   if (maxBatchSize === 0) {
-    problems.push(problem("batching", "dynamic batching needs a batch dimension, but maxBatchSize is 0", "set maxBatchSize, or leave `batching` out"));
+    problems.push(
+      problem(
+        "batching",
+        "dynamic batching needs a batch dimension, but maxBatchSize is 0",
+        "set maxBatchSize, or leave `batching` out",
+      ),
+    );
   }
   batching.preferredBatchSizes.forEach((size, i) => {
     if (maxBatchSize > 0 && size > maxBatchSize) {
-      problems.push(problem(`batching.preferredBatchSizes[${String(i)}]`, `${String(size)} is larger than maxBatchSize ${String(maxBatchSize)}`, `prefer sizes from 1 to ${String(maxBatchSize)}`));
+      problems.push(
+        problem(
+          `batching.preferredBatchSizes[${String(i)}]`,
+          `${String(size)} is larger than maxBatchSize ${String(maxBatchSize)}`,
+          `prefer sizes from 1 to ${String(maxBatchSize)}`,
+        ),
+      );
     }
   });
   return problems;
@@ -75,10 +112,14 @@ function instanceRules({ spec }: Model, problem: Report): Problem[] {
     const path = `instances[${String(i)}]`;
     const problems: Problem[] = [];
     if (group.kind === "cpu" && group.gpus !== undefined) {
-      problems.push(problem(`${path}.gpus`, "an instance on the CPU has no GPUs", "leave `gpus` out, or write kind: gpu"));
+      problems.push(
+        problem(`${path}.gpus`, "an instance on the CPU has no GPUs", "leave `gpus` out, or write kind: gpu"),
+      );
     }
     if (group.kind === "gpu" && spec.upstream !== undefined) {
-      problems.push(problem(`${path}.kind`, "a model that only calls an external API wastes a GPU", "write kind: cpu"));
+      problems.push(
+        problem(`${path}.kind`, "a model that only calls an external API wastes a GPU", "write kind: cpu"),
+      );
     }
     return problems;
   });
@@ -89,15 +130,28 @@ function warmupRules({ spec }: Model, problem: Report): Problem[] {
     const path = `warmup[${String(i)}]`;
     const problems: Problem[] = [];
     if (sample.batchSize > Math.max(1, spec.maxBatchSize)) {
-      problems.push(problem(`${path}.batchSize`, `${String(sample.batchSize)} is larger than maxBatchSize ${String(spec.maxBatchSize)}`, "warm up batches that can happen"));
+      problems.push(
+        problem(
+          `${path}.batchSize`,
+          `${String(sample.batchSize)} is larger than maxBatchSize ${String(spec.maxBatchSize)}`,
+          "warm up batches that can happen",
+        ),
+      );
     }
     const names = spec.inputs.map(({ name }) => name);
     for (const name of Object.keys(sample.inputs)) {
-      if (!names.includes(name)) problems.push(problem(`${path}.inputs.${name}`, "there is no such input", suggest(name, names)));
+      if (!names.includes(name))
+        problems.push(problem(`${path}.inputs.${name}`, "there is no such input", suggest(name, names)));
     }
     for (const { name, dims } of spec.inputs) {
       if ((sample.inputs[name]?.dims ?? dims).includes(-1)) {
-        problems.push(problem(`${path}.inputs.${name}`, "a warm-up needs concrete dims, and the spec has -1", `add \`inputs: { ${name}: { dims: [...] } }\` to the sample`));
+        problems.push(
+          problem(
+            `${path}.inputs.${name}`,
+            "a warm-up needs concrete dims, and the spec has -1",
+            `add \`inputs: { ${name}: { dims: [...] } }\` to the sample`,
+          ),
+        );
       }
     }
     return problems;
@@ -109,21 +163,51 @@ function versionRules({ spec, directory, artifacts }: Model, problem: Report): P
   const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))];
   const problems: Problem[] = [];
   if (artifacts.missing.length > 0) {
-    problems.push(problem("", `${artifacts.missing.join(", ")} ${artifacts.missing.length === 1 ? "is" : "are"} pinned in artifacts.lock and not in the folder`, `build it: npm run models -- ${spec.name}`));
+    problems.push(
+      problem(
+        "",
+        `${artifacts.missing.join(", ")} ${artifacts.missing.length === 1 ? "is" : "are"} pinned in artifacts.lock and not in the folder`,
+        `build it: npm run models -- ${spec.name}`,
+      ),
+    );
   } else if (present.length === 0) {
-    problems.push(problem("", "there is no version folder with files in it", `put the artifact into ${spec.name}/1/${defaultArtifact(spec.backend)}, or build it: npm run models -- ${spec.name}`));
+    problems.push(
+      problem(
+        "",
+        "there is no version folder with files in it",
+        `put the artifact into ${spec.name}/1/${defaultArtifact(spec.backend)}, or build it: npm run models -- ${spec.name}`,
+      ),
+    );
   }
   if ("specific" in spec.versions) {
     for (const version of spec.versions.specific) {
       if (!present.includes(version)) {
-        problems.push(problem("versions.specific", `there is no version ${String(version)}`, `versions here: ${versionFolders(directory).join(", ") || "none"}`));
+        problems.push(
+          problem(
+            "versions.specific",
+            `there is no version ${String(version)}`,
+            `versions here: ${versionFolders(directory).join(", ") || "none"}`,
+          ),
+        );
       }
     }
   }
   const artifact = spec.backend && defaultArtifacts[spec.backend];
-  const empty = artifact === undefined ? [] : present.filter((version) => !artifacts.files.some((file) => file.path.startsWith(`${String(version)}/${artifact}`)));
+  const empty =
+    artifact === undefined
+      ? []
+      : present.filter(
+          (version) =>
+            !artifacts.files.some((file) => file.path.startsWith(`${String(version)}/${artifact}`)),
+        );
   for (const version of empty) {
-    problems.push(problem("", `version ${String(version)} has no ${defaultArtifact(spec.backend)}`, `the ${spec.backend ?? ""} backend reads ${spec.name}/${String(version)}/${defaultArtifact(spec.backend)}`));
+    problems.push(
+      problem(
+        "",
+        `version ${String(version)} has no ${defaultArtifact(spec.backend)}`,
+        `the ${spec.backend ?? ""} backend reads ${spec.name}/${String(version)}/${defaultArtifact(spec.backend)}`,
+      ),
+    );
   }
   return problems;
 }

@@ -29,7 +29,8 @@ function printField(name: string, value: Field[1], indent: string): string {
     const body = printMessage(value, `${indent}  `);
     return body === "" ? `${indent}${name} {}\n` : `${indent}${name} {\n${body}${indent}}\n`;
   }
-  if (isArray(value)) return value.length === 0 ? "" : `${indent}${name}: [${value.map(printScalar).join(", ")}]\n`;
+  if (isArray(value))
+    return value.length === 0 ? "" : `${indent}${name}: [${value.map(printScalar).join(", ")}]\n`;
   return `${indent}${name}: ${printScalar(value)}\n`;
 }
 
@@ -45,10 +46,12 @@ function printScalar(value: Scalar): string {
 
 /** Control characters as octal escapes, which protobuf's parser reads back to the same byte; the rest is UTF-8. */
 function quote(text: string): string {
-  const escaped = text.replace(/["\\\u0000-\u001f\u007f]/g, (character) =>
-    character === '"' || character === "\\"
-      ? `\\${character}`
-      : `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  const escaped = text.replace(/["\\\p{Cc}]/gu, (character) =>
+    character === '"' || character === "\\" ? `\\${character}` : octal(character),
   );
   return `"${escaped}"`;
+}
+
+function octal(character: string): string {
+  return [...Buffer.from(character)].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("");
 }

@@ -2,9 +2,10 @@
 
     python models/text-tokenizer/build.py --out DIR      writes DIR/1/model.onnx
 
-The vocabulary is `vocabulary.txt` beside this file, which `text-classifier/build.py` trains with: line n is the
-word with id n + 1 (0 is padding, 1 an unknown word). It is a file of its own, and only ever appended to, so that a
-tokenizer and a classifier built on different days still agree on every id. `extend_vocabulary.py` appends to it.
+The vocabulary is `vocabulary.txt` beside this file, which `text-classifier/build.py` trains with: line n is
+the word with id n + 1 (0 is padding, 1 an unknown word). It is a file of its own, and only ever appended to,
+so that a tokenizer and a classifier built on different days still agree on every id. `extend_vocabulary.py`
+appends to it.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ their models, and every training run counts words with `words()`, so that a mode
 another way than those it was trained on.
 
 The nodes are standard ONNX: opset 20 of `ai.onnx` (StringSplit came with it) and opset 3 of `ai.onnx.ml`
-(LabelEncoder). No contrib operator and no extension library is needed, so any onnxruntime from 1.18 on runs them.
-All string operators run on the CPU, also inside a session that uses CUDA.
+(LabelEncoder). No contrib operator and no extension library is needed, so any onnxruntime from 1.18 on runs
+them. All string operators run on the CPU, also inside a session that uses CUDA.
 """
 
 from __future__ import annotations
@@ -28,21 +28,23 @@ PADDING_ID = 0
 UNKNOWN_ID = 1
 FIRST_WORD_ID = 2
 
-# A text is cut at runs of spaces into at most this many pieces; what follows the last cut stays one long piece,
-# which is no known word. With MAX_CUTS_PER_PIECE it keeps the work linear in the text's length, whatever a client sends.
+# A text is cut at runs of spaces into at most this many pieces; what follows the last cut stays one long
+# piece, which is no known word. With MAX_CUTS_PER_PIECE it keeps the work linear in the text's length,
+# whatever a client sends.
 MAX_PIECES = 512
 # One piece is cut at most this often at the same separator: "and/or" is cut, a line of 10 000 slashes is not.
 MAX_CUTS_PER_PIECE = 7
 
 # ONNX has no regular expressions that replace or split, so each separator costs one StringSplit. Space is cut
-# first; onnxruntime's cut at "whitespace" means the space character only, so the other blanks are listed here.
+# first; onnxruntime's cut at "whitespace" means the space character only, so the other blanks are listed
+# here.
 SEPARATORS = ("\n", "\t", "\r", "\u00a0", *".,;:!?'\"()[]{}<>/\\|_*#=+&-", *"–—…‘’“”«»")  # noqa: RUF001
 
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 
 
 def words(text: str) -> list[str]:
-    """The words of `text`, lower-cased (A-Z only, as the ONNX nodes do it), without blanks and punctuation."""
+    """The words of `text` in lower case (A-Z only, as the ONNX nodes do it), without punctuation."""
     pieces = re.split(" +", text.translate(_ASCII_LOWER).strip(" "), maxsplit=MAX_PIECES - 1)
     for separator in SEPARATORS:
         pieces = [part for piece in pieces for part in piece.split(separator, MAX_CUTS_PER_PIECE) if part]
@@ -71,7 +73,8 @@ def inflections(word: str) -> list[str]:
 def lookup_table(vocabulary: Iterable[str]) -> dict[str, int]:
     """Word → id for a vocabulary in the order of its ids (from FIRST_WORD_ID on), inflected forms included.
 
-    A form that is itself a word of the vocabulary keeps its own id; of two words with the same form the first wins.
+    A form that is itself a word of the vocabulary keeps its own id; of two words with the same form the first
+    wins.
     """
     table = {word: index for index, word in enumerate(vocabulary, FIRST_WORD_ID)}
     for word, index in list(table.items()):
@@ -85,8 +88,8 @@ def word_id_nodes(
 ) -> tuple[list[NodeProto], list[TensorProto]]:
     """ONNX nodes and initialisers that turn texts into rows of word ids.
 
-    text: name of the input, STRING, shape (batch, 1), batch ≥ 1.
-    ids: name of the result, INT64, shape (batch, width), filled up with PADDING_ID; words after the first `width`
+    text: name of the input, STRING, shape (batch, 1), batch ≥ 1. ids: name of the result, INT64, shape
+    (batch, width), filled up with PADDING_ID; words after the first `width`
         are dropped. An empty text is a row of padding.
     table: word → id, every id ≥ FIRST_WORD_ID.
     keep_unknown: whether a word that is not in `table` takes a place as UNKNOWN_ID or is left out.
@@ -117,8 +120,8 @@ def word_id_nodes(
     batch = node("Squeeze", [batch_1d, "axis_0"], "batch")
     rows_of_batch = node("Range", ["zero", batch, "one"], "rows_of_batch")
 
-    # The words of all texts lie in one flat list, with the number of its text beside each word. A (batch, longest)
-    # matrix would grow by a factor with every separator; the list only ever holds real pieces.
+    # The words of all texts lie in one flat list, with the number of its text beside each word. A (batch,
+    # longest) matrix would grow by a factor with every separator; the list only ever holds real pieces.
     pieces, rows = lower, rows_of_batch
     for step, separator in enumerate(("", *SEPARATORS)):  # "" cuts at runs of spaces
         cuts = MAX_PIECES - 1 if step == 0 else MAX_CUTS_PER_PIECE

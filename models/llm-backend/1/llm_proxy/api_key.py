@@ -9,8 +9,8 @@ from .errors import Code, LlmError
 
 log = logging.getLogger(__name__)
 
-# A writer that truncates and then writes leaves the file empty for a moment: for this long the key before stays
-# in use. Long enough for any writer, short enough for emptying the file to withdraw the key.
+# A writer that truncates and then writes leaves the file empty for a moment: for this long the key before
+# stays in use. Long enough for any writer, short enough for emptying the file to withdraw the key.
 GRACE_SECONDS = 10.0
 
 
@@ -33,7 +33,9 @@ class ApiKey:
         """
         path = self._path
         if path is None:
-            raise LlmError(Code.NO_KEY, "no API key is configured; set HOLYSHEEP_API_KEY_FILE to the key's file")
+            raise LlmError(
+                Code.NO_KEY, "no API key is configured; set HOLYSHEEP_API_KEY_FILE to the key's file"
+            )
         try:
             info = path.stat()
             stamp = (info.st_mtime_ns, info.st_ino, info.st_size)
@@ -57,7 +59,7 @@ class ApiKey:
         return value
 
     def reread(self) -> str:
-        """The key read from the file even if it looks unchanged: rewritten within one tick of the file's time."""
+        """The key, read even if the file looks unchanged: it may have changed within one tick of its time."""
         self._stamp = None
         return self.get()
 

@@ -1,8 +1,8 @@
 """Circuit breaker: an upstream that keeps failing is left alone for a while.
 
-Written here because the libraries for asyncio do not fit: aiobreaker and its kin (pybreaker, circuitbreaker,
-purgatory) take the result of a call that began before the circuit opened as if it were the probe's, do not hand the
-probe on when it is cancelled, and let calls in parallel with it.
+Written here because the libraries for asyncio do not fit: aiobreaker and its kin (pybreaker,
+circuitbreaker, purgatory) take the result of a call that began before the circuit opened as if it were the
+probe's, do not hand the probe on when it is cancelled, and let calls in parallel with it.
 """
 
 import logging
@@ -25,12 +25,14 @@ class State(IntEnum):
 
 
 class Breaker:
-    """Closed until `failures` upstream failures in a row; then open; after `open_seconds` a single probe decides.
+    """Closed until `failures` upstream failures in a row, then open; later a single probe decides.
 
     Not thread-safe: belongs to one event loop.
     """
 
-    def __init__(self, failures: int, open_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, failures: int, open_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Start closed. `clock` counts seconds."""
         self._threshold = failures
         self._open_seconds = open_seconds
@@ -75,12 +77,15 @@ class Breaker:
         if self.state is State.OPEN:
             left = self._opened_at + self._open_seconds - self._clock()
             raise LlmError(
-                Code.CIRCUIT_OPEN, f"the upstream keeps failing; calls are held back, next probe in {left:.1f} s"
+                Code.CIRCUIT_OPEN,
+                f"the upstream keeps failing; calls are held back, next probe in {left:.1f} s",
             )
         if self._state is State.OPEN:
             self._enter(State.HALF_OPEN)
         if self._probing:
-            raise LlmError(Code.CIRCUIT_OPEN, "the upstream kept failing; one probe is under way, try again later")
+            raise LlmError(
+                Code.CIRCUIT_OPEN, "the upstream kept failing; one probe is under way, try again later"
+            )
         self._probing = True
 
     def _settle(self, epoch: int, *, failed: bool) -> None:

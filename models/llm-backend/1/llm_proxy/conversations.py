@@ -1,7 +1,8 @@
 """Conversation history: earlier turns of one caller's conversation, sent along with its next prompt.
 
-A conversation belongs to the pair (caller, conversation id): the id is the client's choice, so it alone would let
-one caller read another's. History lives in this process only; the balancer keeps a conversation on one server.
+A conversation belongs to the pair (caller, conversation id): the id is the client's choice, so it alone
+would let one caller read another's. History lives in this process only; the balancer keeps a conversation
+on one server.
 """
 
 import asyncio
@@ -17,7 +18,8 @@ from .metrics import Metrics
 Key = tuple[str, str]
 Message = dict[str, str]
 
-# What a turn costs beside its text (objects, key, cache's own bookkeeping), so that many tiny turns are bounded too.
+# What a turn costs beside its text (objects, key, cache's own bookkeeping), so that many tiny turns are
+# bounded too.
 TURN_OVERHEAD_BYTES = 512
 
 
@@ -38,12 +40,12 @@ class Draft:
     """A conversation as one request sees it: the history, plus the request's own turns, not yet kept."""
 
     def __init__(self, turns: tuple[Turn, ...], history_bytes: int) -> None:
-        """Start from kept turns; send at most `history_bytes` of them."""
+        """Start from kept turns; hold at most `history_bytes` of text."""
         self.turns = turns
         self._history_bytes = history_bytes
 
     def messages(self, prompt: str) -> list[Message]:
-        """The messages to send for `prompt`: the newest turns that fit, then the prompt."""
+        """The messages to send for `prompt`: the turns so far, then the prompt."""
         messages: list[Message] = []
         for turn in self.turns:
             messages.append({"role": "user", "content": turn.prompt})
@@ -85,7 +87,7 @@ class Conversations:
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Keep at most `max_entries` conversations of `max_bytes` in all, each `ttl_seconds` after its last turn."""
+        """Keep `max_entries` conversations of `max_bytes` in all, each `ttl_seconds` after its last turn."""
         self._cache: TTLCache[Key, tuple[Turn, ...]] = TTLCache(
             maxsize=max_bytes, ttl=ttl_seconds, timer=clock, getsizeof=_size
         )

@@ -44,11 +44,11 @@ class Traits(NamedTuple):
     """Whether the circuit breaker counts it as a failure of the upstream."""
 
 
-# 401 and 403 are faults of our key, 400 and 404 of the request or the settings: the upstream works, and holding
-# calls back would only hide the code that says what to mend. 429 is an upstream that works and says when to come
-# back, which the retries honour. So none of them trips the breaker.
-# A body that is no completion (BAD_RESPONSE) is not retried: the tokens of a 200 are already paid for.
-_TRAITS: dict[Code, Traits] = {
+# 401 and 403 are faults of our key, 400 and 404 of the request or the settings: the upstream works, and
+# holding calls back would only hide the code that says what to mend. 429 is an upstream that works and says
+# when to come back, which the retries honour. So none of them trips the breaker. A body that is no
+# completion (BAD_RESPONSE) is not retried: the tokens of a 200 are already paid for.
+TRAITS: dict[Code, Traits] = {
     Code.INVALID_INPUT: Traits("INVALID_ARG"),
     Code.REJECTED: Traits("INVALID_ARG"),
     Code.NO_KEY: Traits("INTERNAL"),
@@ -88,7 +88,7 @@ class LlmError(Exception):
     @property
     def traits(self) -> Traits:
         """How this error is treated."""
-        return _TRAITS[self.code]
+        return TRAITS[self.code]
 
     def prefixed(self, prefix: str) -> "LlmError":
         """The same failure with `prefix` between the code and the message."""
@@ -100,7 +100,7 @@ class LlmError(Exception):
 
 
 def quote(text: str, secret: str = "") -> str:
-    """Shorten foreign text to one line of at most QUOTE_CHARS characters, without `secret` and key-like words."""
+    """Shorten foreign text to one line of QUOTE_CHARS characters, without `secret` and key-like words."""
     if secret:
         text = text.replace(secret, "***")
     text = " ".join(_KEY_LIKE.sub("***", text).split())

@@ -1,7 +1,7 @@
 """The model's own metrics, beside Triton's `nv_*` on the metrics port.
 
-Every update of a Triton metric is a round trip from this process to the server, so calls only add to plain numbers,
-and a thread of its own carries what changed over, once a second.
+Every update of a Triton metric is a round trip from this process to the server, so calls only add to plain
+numbers, and a thread of its own carries what changed over, once a second.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import Code
+from .errors import TRAITS, Code
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +45,15 @@ FAMILIES: dict[str, Family] = {
 }
 
 OK = "ok"
+_RETRIED = tuple(code for code, traits in TRAITS.items() if traits.retried)
 
 
 class Metrics:
     """The numbers. Written by the event loop's thread, read by the exporter's."""
 
-    def __init__(self, price_prompt_usd: float, price_completion_usd: float, price_reference_usd: float) -> None:
+    def __init__(
+        self, price_prompt_usd: float, price_completion_usd: float, price_reference_usd: float
+    ) -> None:
         """Start at zero, with every series whose labels are known. Prices are per million tokens."""
         self._price_prompt = price_prompt_usd / 1e6
         self._price_completion = price_completion_usd / 1e6
@@ -59,7 +62,7 @@ class Metrics:
         self._values: dict[Series, float] = dict.fromkeys(
             [
                 *(("llm_requests_total", (("outcome", outcome),)) for outcome in (OK, *Code)),
-                *(("llm_retries_total", (("reason", code),)) for code in RETRIED),
+                *(("llm_retries_total", (("reason", code),)) for code in _RETRIED),
                 *(("llm_tokens_total", (("kind", kind),)) for kind in ("prompt", "completion")),
                 *(("llm_conversation_lookups_total", (("result", result),)) for result in ("hit", "miss")),
                 ("llm_upstream_attempts_total", ()),
@@ -85,7 +88,7 @@ class Metrics:
         self._add("llm_retries_total", 1, ("reason", reason))
 
     def tokens(self, prompt: int, completion: int) -> None:
-        """Count the tokens of a completion and what they cost. Paid for whether or not the request succeeds."""
+        """Count a completion's tokens and their cost: paid for even if the request fails after all."""
         self._add("llm_tokens_total", prompt, ("kind", "prompt"))
         self._add("llm_tokens_total", completion, ("kind", "completion"))
         self._add("llm_cost_usd_total", prompt * self._price_prompt + completion * self._price_completion)
@@ -114,13 +117,16 @@ class Metrics:
         self._values[name, labels] += value
 
 
-RETRIED = (Code.RATE_LIMITED, Code.UPSTREAM_ERROR, Code.UPSTREAM_UNREACHABLE, Code.UPSTREAM_TIMEOUT)
-
-
 class Exporter:
     """Carries the numbers to Triton from a thread of its own."""
 
-    def __init__(self, metrics: Metrics, metric_family: Any, model: str, refresh: Callable[[], None]) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        metrics: Metrics,
+        metric_family: Any,  # noqa: ANN401
+        model: str,
+        refresh: Callable[[], None],
+    ) -> None:
         """Register the families.
 
         Args:

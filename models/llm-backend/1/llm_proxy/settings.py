@@ -24,12 +24,12 @@ class Settings:
     model: str = DEFAULT_MODEL
     """From HOLYSHEEP_MODEL: the upstream's name of the model."""
     api_key_file: Path | None = None
-    """From HOLYSHEEP_API_KEY_FILE: the file that holds the key; without it each call fails with LLM_NO_KEY."""
+    """From HOLYSHEEP_API_KEY_FILE: the key's file; without it each call fails with LLM_NO_KEY."""
 
     max_retries: int = 4
     """Attempts after the first."""
     backoff_base_seconds: float = 0.5
-    """Upper end of the first backoff, doubled for each further one; the wait is uniform between 0 and that."""
+    """Upper end of the first backoff, doubled for each further one; waits are uniform from 0 to it."""
     backoff_cap_seconds: float = 8.0
     """Largest upper end of a backoff. `Retry-After` is not capped by it, only by the deadline."""
     connect_timeout_seconds: float = 5.0
@@ -42,7 +42,7 @@ class Settings:
     max_concurrency: int = 128
     """Upstream calls at one time."""
     max_pending: int = 512
-    """Rows admitted and unanswered at one time: running, queued, backing off or awaiting their conversation."""
+    """Rows admitted and unanswered: running, queued, backing off or awaiting their conversation."""
     max_pending_per_caller: int = 256
     """The same for one caller, so that one caller's flood leaves room for the others."""
 
@@ -111,7 +111,9 @@ _MAY_BE_ZERO = {
     "shutdown_grace_seconds",
 }
 
-_PARAMETERS = {f.name: f.type for f in fields(Settings) if f.name not in ("base_url", "model", "api_key_file")}
+_PARAMETERS = {
+    f.name: f.type for f in fields(Settings) if f.name not in ("base_url", "model", "api_key_file")
+}
 
 
 def load_settings(model_config: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
@@ -137,8 +139,9 @@ def load_settings(model_config: Mapping[str, Any], environ: Mapping[str, str]) -
             values[name] = _PARAMETERS[name](text)
         except ValueError:
             raise ValueError(f"parameter {name} must be a number, got {text!r}") from None
-    # One process holds all conversations, one breaker and one bound on concurrency; a second instance would be a
-    # second process with its own of each. An event loop needs no further instance to run calls side by side.
+    # One process holds all conversations, one breaker and one bound on concurrency; a second instance would
+    # be a second process with its own of each. An event loop needs no further instance to run calls side by
+    # side.
     if sum(group.get("count", 1) for group in model_config.get("instance_group", [])) > 1:
         raise ValueError("this model must have one instance: raise max_concurrency instead")
     key_file = environ.get("HOLYSHEEP_API_KEY_FILE")

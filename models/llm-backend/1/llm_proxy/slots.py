@@ -26,7 +26,9 @@ class Admission:
             LlmError: LLM_OVERLOADED when there is no room.
         """
         if self.total + rows > self._limit:
-            raise LlmError(Code.OVERLOADED, f"{self.total} rows are pending of at most {self._limit}; try again later")
+            raise LlmError(
+                Code.OVERLOADED, f"{self.total} rows are pending of at most {self._limit}; try again later"
+            )
         if self._pending[caller] + rows > self._limit_per_caller:
             raise LlmError(
                 Code.OVERLOADED,
@@ -45,7 +47,7 @@ class Admission:
 
 
 class Slots:
-    """A semaphore that is fair between callers: a free slot goes round them, first come first served within one."""
+    """A semaphore fair between callers: slots go round them, first come first served within one."""
 
     def __init__(self, size: int) -> None:
         """Offer `size` slots."""
@@ -92,6 +94,11 @@ class Slots:
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self._release()  # the slot arrived in the same turn of the loop as the cancellation
+            else:
+                queue = self._queues[caller]
+                queue.remove(turn)
+                if not queue:
+                    del self._queues[caller]
             raise
 
     def _release(self) -> None:

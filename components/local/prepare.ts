@@ -1,0 +1,50 @@
+import path from "node:path";
+import { planLocal, type LocalOptions, type LocalPlan } from "../../core/local/plan.ts";
+import { planPlatform } from "../../core/platform.ts";
+import { hashFile } from "../../core/spec/artifacts.ts";
+import type { Model } from "../../core/spec/load.ts";
+import type { Checked } from "../../core/spec/problem.ts";
+import { runOnCpu, type AdapterSource } from "../../core/triton/cpu-adapter.ts";
+
+/** The CPU adapter's modules; they stand beside every artifact that has no backend here. */
+const adapterFiles = ["batching.py", "config.py", "engines.py", "model.py"] as const;
+
+export interface PreparedLocal {
+  readonly plan: LocalPlan;
+  /** What differs from a GPU host or from what is pinned, for people. */
+  readonly notes: readonly string[];
+}
+
+/** Checks the platform for this machine and plans it. Nothing is created. */
+export function prepareLocal(
+  models: readonly Model[],
+  file: string,
+  options: LocalOptions,
+): Checked<PreparedLocal> {
+  const adapter = readAdapter(options.project);
+  const notes: string[] = [];
+  const { value, problems } = planPlatform(models, options.config, file, (model) => {
+    const result = runOnCpu(model, adapter);
+    if ("difference" in result) notes.push(`${model.spec.name}: ${result.difference}`);
+    return result;
+  });
+  for (const { spec, artifacts } of models) {
+    if (artifacts.unlocked.length > 0) {
+      notes.push(
+        `${spec.name}: ${artifacts.unlocked.join(", ")} is not what artifacts.lock pins (npm run models relocks)`,
+      );
+    }
+  }
+  const simulated = value.some(({ upstream }) => upstream !== undefined) && !options.hasApiKey;
+  if (simulated) {
+    notes.push(
+      "no holysheep:apiKey is set: llm-backend talks to the simulator on this machine (npm run pulumi -- config set --secret holysheep:apiKey)",
+    );
+  }
+  return { value: { plan: planLocal(value, options), notes }, problems };
+}
+
+function readAdapter(project: string): AdapterSource {
+  const directory = path.join(project, "components", "local", "cpu_adapter");
+  return { directory, files: adapterFiles.map((file) => hashFile(directory, file)) };
+}

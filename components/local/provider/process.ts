@@ -1,0 +1,247 @@
+import { existsSync } from "node:fs";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { z } from "zod";
+import {
+  haproxyCommand,
+  layout,
+  programStatuses,
+  supervisorctl,
+  until,
+  type ProgramStatus,
+} from "../supervised.ts";
+import type { Handler } from "./handler.ts";
+import { supervisorSchema } from "./supervisor.ts";
+
+export const processSchema = z.object({
+  supervisor: supervisorSchema,
+  /** Unique among the supervisor's programs. */
+  name: z.string(),
+  /** Absolute path of the executable, and its arguments. Never a secret: every user of the machine sees them. */
+  command: z.array(z.string()),
+  /** Added to the supervisor's own environment. Never a secret. */
+  environment: z.record(z.string(), z.string()),
+  /** TCP ports on the loopback address that must be free before the start. */
+  ports: z.array(z.number().int()),
+  /** Answers 200 when the process is ready. */
+  readyUrl: z.string(),
+  /** Seconds from start to ready; later is a failure. */
+  startTimeout: z.number(),
+  /** Seconds from the stop signal (TERM) to the kill. */
+  stopTimeout: z.number(),
+  /** Identity of what the process reads at its start; a change restarts or reloads it. */
+  configHash: z.string(),
+  /** Signal that makes the process read its files again without a gap; restarted instead where left out. */
+  reloadSignal: z.enum(["HUP", "USR2"]).optional(),
+  /** How the process is taken out of the balancer before it stops, and put back when it is ready. */
+  drain: z
+    .object({
+      /** HAProxy's runtime socket. */
+      socket: z.string(),
+      /** Its `backend/server` names. */
+      entries: z.array(z.string()),
+      /** Seconds in which running calls may end. */
+      timeout: z.number(),
+    })
+    .optional(),
+});
+
+type ProcessInputs = z.output<typeof processSchema>;
+
+/** A supervised process. A change that fails leaves the old process running as it was. */
+export const processHandler: Handler<ProcessInputs> = {
+  schema: processSchema,
+  replaceOn: ["supervisor", "name"],
+  id: (inputs) => inputs.name,
+  create: async (inputs) => {
+    await checkPorts(inputs, []);
+    try {
+      await launch(inputs);
+    } catch (error) {
+      await remove(inputs);
+      throw error;
+    }
+  },
+  exists: async (inputs) => {
+    const status = await statusOf(inputs);
+    return status?.state === "RUNNING" || status?.state === "STARTING";
+  },
+  update,
+  delete: async (inputs) => {
+    await drain(inputs);
+    await remove(inputs);
+  },
+};
+
+async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
+  await checkPorts(news, olds.ports);
+  const { reloadSignal } = news;
+  if (reloadSignal !== undefined && programConfig(olds) === programConfig(news)) {
+    await supervisorctl(news.supervisor, "signal", reloadSignal, news.name);
+    await awaitReady(news);
+    return;
+  }
+  await drain(olds);
+  try {
+    await launch(news);
+  } catch (error) {
+    await remove(news);
+    await launch(olds);
+    await undrain(olds);
+    throw new Error(`${messageOf(error)}\nThe previous ${news.name} is running again.`, { cause: error });
+  }
+  await undrain(news);
+}
+
+/** Gives the program to supervisord, which (re)starts it, and waits until it is ready. */
+async function launch(inputs: ProcessInputs): Promise<void> {
+  await writeFile(layout(inputs.supervisor.directory).program(inputs.name), programConfig(inputs));
+  await reload(inputs);
+  await awaitReady(inputs);
+}
+
+async function remove(inputs: ProcessInputs): Promise<void> {
+  await rm(layout(inputs.supervisor.directory).program(inputs.name), { force: true });
+  await reload(inputs);
+}
+
+/** supervisord handles one reload at a time; other processes of this deployment wait. */
+let reloads: Promise<unknown> = Promise.resolve();
+function reload({ supervisor, name }: ProcessInputs): Promise<void> {
+  const run = async (): Promise<void> => {
+    // Nothing to stop where supervisord is gone, and a launch fails with its own message.
+    await supervisorctl(supervisor, "update", name);
+  };
+  const next = reloads.then(run, run);
+  reloads = next.catch(() => undefined);
+  return next;
+}
+
+function programConfig({ supervisor, name, command, environment, stopTimeout }: ProcessInputs): string {
+  const escape = (text: string): string => text.replaceAll("%", "%%");
+  const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+  const variables = Object.entries(environment).map(([key, value]) => `${key}=${quote(value)}`);
+  return `[program:${name}]
+command=${escape(command.map(quote).join(" "))}
+environment=${escape(variables.join(","))}
+directory=${escape(supervisor.directory)}
+autostart=true
+autorestart=true
+startsecs=0
+stopsignal=TERM
+stopwaitsecs=${String(stopTimeout)}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile=${escape(layout(supervisor.directory).log(name))}
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+`;
+}
+
+/** Ready is: answers 200 while being the process that was started. One that ends before is a failure, with its last words. */
+async function awaitReady(inputs: ProcessInputs): Promise<void> {
+  const first = await until(10, async () => (await statusOf(inputs))?.pid);
+  let polls = 0;
+  const outcome = await until(inputs.startTimeout, async () => {
+    if (await answers(inputs.readyUrl)) return "ready";
+    polls += 1;
+    if (polls % 10 !== 0) return undefined;
+    return (await statusOf(inputs))?.pid === first ? undefined : "ended";
+  });
+  if (outcome === "ready") return;
+  const what =
+    outcome === "ended" ? "ended before it was ready" : `was not ready in ${String(inputs.startTimeout)} s`;
+  const log = layout(inputs.supervisor.directory).log(inputs.name);
+  throw new Error(`${inputs.name} ${what}. Its last words:\n${await lastLines(log)}`);
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function statusOf({ supervisor, name }: ProcessInputs): Promise<ProgramStatus | undefined> {
+  return (await programStatuses(supervisor)).find((status) => status.name === name);
+}
+
+/** Errors are what is looked for; where the log names none, its end. */
+async function lastLines(file: string): Promise<string> {
+  const lines = existsSync(file) ? (await readFile(file, "utf8")).trimEnd().split("\n") : ["(no log)"];
+  const errors = lines.filter((line) => /^E\d{4}|error|failed|cannot/i.test(line));
+  return (errors.length > 0 ? errors : lines)
+    .slice(-8)
+    .map((line) => `  ${line}`)
+    .join("\n");
+}
+
+/** Every port must be free, but those the process itself holds already. */
+async function checkPorts({ name, ports }: ProcessInputs, held: readonly number[]): Promise<void> {
+  const taken: number[] = [];
+  for (const port of ports) if (!held.includes(port) && !(await isFree(port))) taken.push(port);
+  if (taken.length === 0) return;
+  throw new Error(
+    `${name} cannot start: port ${taken.join(", ")} on 127.0.0.1 is taken by another program; stop it, or set another port under triton-platform:local`,
+  );
+}
+
+/** Whether a server could listen on this port of the loopback address now. */
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once("error", () => {
+      resolve(false);
+    });
+    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+}
+
+/** No new calls, then the running ones end. Where no balancer runs there is nothing to drain. */
+async function drain({ drain: plan }: ProcessInputs): Promise<void> {
+  if (plan === undefined) return;
+  await setState(plan, "drain");
+  await until(plan.timeout, async () => {
+    const rows = await balancerRows(plan);
+    return rows.every(({ sessions }) => sessions === 0) ? true : undefined;
+  });
+}
+
+/** Back into the balancer, and not before the balancer itself sees it ready: the next replica may go down then. */
+async function undrain({ drain: plan, name }: ProcessInputs): Promise<void> {
+  if (plan === undefined) return;
+  await setState(plan, "ready");
+  const up = await until(30, async () => {
+    const rows = await balancerRows(plan);
+    return rows.every(({ status }) => status.startsWith("UP") || status === "no check") ? true : undefined;
+  });
+  if (up === undefined) throw new Error(`${name} is ready, but the balancer does not see it`);
+}
+
+type DrainPlan = NonNullable<ProcessInputs["drain"]>;
+
+async function setState({ socket, entries }: DrainPlan, state: "drain" | "ready"): Promise<void> {
+  for (const entry of entries) await haproxyCommand(socket, `set server ${entry} state ${state}`);
+}
+
+/** HAProxy's statistics of these entries; none where it does not run or does not know them. */
+async function balancerRows({ socket, entries }: DrainPlan): Promise<{ status: string; sessions: number }[]> {
+  const [head = "", ...lines] = ((await haproxyCommand(socket, "show stat")) ?? "").trim().split("\n");
+  const columns = head.replace(/^# /, "").split(",");
+  const column = (cells: readonly string[], name: string): string => cells[columns.indexOf(name)] ?? "";
+  return lines
+    .map((line) => line.split(","))
+    .filter((cells) => entries.includes(`${column(cells, "pxname")}/${column(cells, "svname")}`))
+    .map((cells) => ({ status: column(cells, "status"), sessions: Number(column(cells, "scur")) }));
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

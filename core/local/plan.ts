@@ -1,0 +1,299 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
+import {
+  balancerEntries,
+  renderHaproxyConfig,
+  type BalancedServer,
+  type Replica,
+} from "../haproxy/config.ts";
+import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
+import type { ServerPlan } from "../platform.ts";
+import type { LocalConfig, PlatformConfig } from "../spec/platform.ts";
+import type { RepositoryFile } from "../triton/repository.ts";
+import { serverFlags } from "../triton/server-flags.ts";
+
+/**
+ * The platform on one machine as plain data: files, model repositories and processes. The component turns each into a
+ * resource; commands read the same plan to find ports and logs.
+ */
+export interface LocalPlan {
+  /** Absolute folder of everything that runs. */
+  readonly directory: string;
+  readonly repositories: readonly RepositoryPlan[];
+  readonly files: readonly FilePlan[];
+  /** In the order of their start. */
+  readonly processes: readonly ProcessPlan[];
+  readonly endpoints: Endpoints;
+  readonly servers: readonly BalancedServer[];
+}
+
+/** URLs and addresses people use. */
+export interface Endpoints {
+  /** KServe v2 over HTTP, through the balancer. */
+  readonly http: string;
+  /** `host:port` of gRPC through the balancer; the server group is chosen by metadata. */
+  readonly grpc: string;
+  /** Prometheus metrics of the balancer. */
+  readonly metrics: string;
+  readonly prometheus: string;
+}
+
+export interface RepositoryPlan {
+  readonly server: string;
+  readonly directory: string;
+  readonly files: readonly RepositoryFile[];
+}
+
+export interface FilePlan {
+  readonly name: string;
+  readonly path: string;
+  readonly content: string;
+  /** A program that judges the file, with `{}` in its place. */
+  readonly validate?: readonly string[];
+}
+
+export interface ProcessPlan {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** Names of processes that must be ready before this one starts or changes. */
+  readonly after: readonly string[];
+  readonly ports: readonly number[];
+  readonly readyUrl: string;
+  /** Seconds. */
+  readonly startTimeout: number;
+  /** Seconds. */
+  readonly stopTimeout: number;
+  readonly configHash: string;
+  readonly reloadSignal?: "HUP" | "USR2";
+  readonly drain?: { readonly socket: string; readonly entries: readonly string[]; readonly timeout: number };
+}
+
+/** Programs of this machine, as absolute paths. */
+export interface LocalTools {
+  /** The project's Python; its folder holds supervisord and supervisorctl too. */
+  readonly python: string;
+  /** Folder of the tritonserver wheel: bin/, backends/, caches/, external_libs/. */
+  readonly triton: string;
+  readonly haproxy: string;
+  readonly prometheus: string;
+  readonly promtool: string;
+}
+
+export interface LocalOptions {
+  readonly config: PlatformConfig;
+  readonly tools: LocalTools;
+  /** Absolute folder of the project. */
+  readonly project: string;
+  /** Whether there is a key for the real API; the simulator answers otherwise. */
+  readonly hasApiKey: boolean;
+}
+
+const address = "127.0.0.1";
+
+/** Where the key of the LLM API lies: read by the model, written by the component from a secret. */
+export function apiKeyFile(directory: string): string {
+  return path.join(directory, "run", "secrets", "holysheep-api-key");
+}
+
+export function runtimeDirectory({ config, project }: Pick<LocalOptions, "config" | "project">): string {
+  return path.resolve(project, config.local.directory);
+}
+
+export function planLocal(servers: readonly ServerPlan[], options: LocalOptions): LocalPlan {
+  const { config, tools } = options;
+  const { local } = config;
+  const directory = runtimeDirectory(options);
+  const run = path.join(directory, "run");
+  const balanced = placeServers(servers, local);
+  const socket = path.join(run, "haproxy.sock");
+
+  const haproxyConfig: FilePlan = {
+    name: "haproxy-config",
+    path: path.join(run, "haproxy.cfg"),
+    content: renderHaproxyConfig({
+      address,
+      httpPort: local.httpPort,
+      grpcPort: local.grpcPort,
+      metricsPort: local.metricsPort,
+      adminSocket: socket,
+      servers: balanced,
+    }),
+    validate: [tools.haproxy, "-c", "-q", "-f", "{}"],
+  };
+  const prometheusConfig: FilePlan = {
+    name: "prometheus-config",
+    path: path.join(run, "prometheus.yml"),
+    content: renderPrometheusConfig(scrapeTargets(balanced, local)),
+    validate: [tools.promtool, "check", "config", "{}"],
+  };
+  const repositories = servers.map((server) => ({
+    server: server.name,
+    directory: path.join(directory, "repositories", server.name, server.repository.hash.slice(0, 16)),
+    files: server.repository.files,
+  }));
+
+  const simulator =
+    options.hasApiKey || servers.every(({ upstream }) => upstream === undefined)
+      ? []
+      : [simulatorProcess(options)];
+  const tritons = balanced.flatMap((server) =>
+    tritonProcesses(server, repositories, options, socket, simulator),
+  );
+  const balancer: ProcessPlan = {
+    name: "balancer",
+    command: [tools.haproxy, "-W", "-db", "-f", haproxyConfig.path],
+    environment: {},
+    after: tritons.map(({ name }) => name),
+    ports: [local.httpPort, local.grpcPort, local.metricsPort, ...balanced.map(({ grpcPort }) => grpcPort)],
+    readyUrl: `http://${address}:${String(local.metricsPort)}/metrics?scope=global`,
+    startTimeout: 30,
+    stopTimeout: 10,
+    configHash: sha256(haproxyConfig.content),
+    reloadSignal: "USR2",
+  };
+  const prometheus: ProcessPlan = {
+    name: "prometheus",
+    command: [
+      tools.prometheus,
+      `--config.file=${prometheusConfig.path}`,
+      `--storage.tsdb.path=${path.join(run, "prometheus")}`,
+      `--web.listen-address=${address}:${String(local.prometheusPort)}`,
+    ],
+    environment: {},
+    after: [],
+    ports: [local.prometheusPort],
+    readyUrl: `http://${address}:${String(local.prometheusPort)}/-/ready`,
+    startTimeout: 60,
+    stopTimeout: 30,
+    configHash: sha256(prometheusConfig.content),
+    reloadSignal: "HUP",
+  };
+  return {
+    directory,
+    repositories,
+    files: [haproxyConfig, prometheusConfig],
+    processes: [...simulator, ...tritons, balancer, prometheus],
+    endpoints: {
+      http: `http://${address}:${String(local.httpPort)}`,
+      grpc: `${address}:${String(local.grpcPort)}`,
+      metrics: `http://${address}:${String(local.metricsPort)}/metrics`,
+      prometheus: `http://${address}:${String(local.prometheusPort)}`,
+    },
+    servers: balanced,
+  };
+}
+
+/** Ports of every replica, in the order of the servers. */
+function placeServers(servers: readonly ServerPlan[], local: LocalConfig): BalancedServer[] {
+  let next = local.replicaPorts;
+  return servers.map((plan, i) => ({
+    plan,
+    grpcPort: local.serverGrpcPorts + i,
+    replicas: Array.from({ length: plan.replicas }, (_, index): Replica => {
+      const httpPort = next;
+      next += portsPerReplica;
+      return { name: `${plan.name}-${String(index)}`, host: address, httpPort, grpcPort: httpPort + 1 };
+    }),
+  }));
+}
+
+/** HTTP, gRPC and metrics. */
+const portsPerReplica = 3;
+
+export function metricsPort(replica: Replica): number {
+  return replica.httpPort + 2;
+}
+
+function tritonProcesses(
+  server: BalancedServer,
+  repositories: readonly RepositoryPlan[],
+  { config, tools, hasApiKey, project }: LocalOptions,
+  socket: string,
+  simulator: readonly ProcessPlan[],
+): ProcessPlan[] {
+  const { plan, replicas } = server;
+  const entries = balancerEntries(server);
+  const repository = repositories.find((candidate) => candidate.server === plan.name)?.directory ?? "";
+  const bin = path.dirname(tools.python);
+  const upstream = {
+    HOLYSHEEP_BASE_URL: hasApiKey ? config.holysheep.baseUrl : `${simulatorUrl(config)}/v1`,
+    HOLYSHEEP_MODEL: config.holysheep.model,
+    HOLYSHEEP_API_KEY_FILE: apiKeyFile(runtimeDirectory({ config, project })),
+  };
+  return replicas.map((replica, i): ProcessPlan => ({
+    name: replica.name,
+    command: [
+      path.join(tools.triton, "bin", "tritonserver"),
+      ...serverFlags(plan, {
+        address,
+        httpPort: replica.httpPort,
+        grpcPort: replica.grpcPort,
+        metricsPort: metricsPort(replica),
+        repository,
+      }),
+      `--backend-directory=${path.join(tools.triton, "backends")}`,
+      `--cache-directory=${path.join(tools.triton, "caches")}`,
+      "--allow-gpu-metrics=false",
+    ],
+    environment: {
+      LD_LIBRARY_PATH: path.join(tools.triton, "external_libs"),
+      // The Python backend's stub finds its packages through the `python3` that comes first.
+      PATH: `${bin}:/usr/local/bin:/usr/bin:/bin`,
+      // A repository is immutable: no compiled Python in it.
+      PYTHONDONTWRITEBYTECODE: "1",
+      ...(plan.upstream === undefined ? {} : upstream),
+    },
+    // One replica after the other: the next waits until this one is ready.
+    after: [
+      ...(i === 0 ? [] : [`${plan.name}-${String(i - 1)}`]),
+      ...(plan.upstream === undefined ? [] : simulator.map(({ name }) => name)),
+    ],
+    ports: [replica.httpPort, replica.grpcPort, metricsPort(replica)],
+    readyUrl: `http://${address}:${String(replica.httpPort)}/v2/health/ready`,
+    startTimeout: plan.timing.startup,
+    stopTimeout: plan.timing.kill,
+    configHash: plan.repository.hash,
+    drain: { socket, entries: entries.get(replica.name) ?? [], timeout: plan.timing.drain },
+  }));
+}
+
+function simulatorUrl(config: PlatformConfig): string {
+  return `http://${address}:${String(config.local.simulatorPort)}`;
+}
+
+/** Answers like HolySheep's API, from this machine, for nothing. */
+function simulatorProcess({ config, tools, project }: LocalOptions): ProcessPlan {
+  const port = config.local.simulatorPort;
+  const source = path.join(project, "components", "local", "llm_simulator");
+  return {
+    name: "llm-simulator",
+    command: [tools.python, source, "--host", address, "--port", String(port)],
+    environment: { PYTHONDONTWRITEBYTECODE: "1" },
+    after: [],
+    ports: [port],
+    readyUrl: `${simulatorUrl(config)}/healthz`,
+    startTimeout: 30,
+    stopTimeout: 5,
+    configHash: "",
+  };
+}
+
+function scrapeTargets(servers: readonly BalancedServer[], local: LocalConfig): ScrapeTarget[] {
+  const at = (port: number): string => `${address}:${String(port)}`;
+  return [
+    ...servers.flatMap(({ plan, replicas }) =>
+      replicas.map((replica) => ({
+        job: "triton",
+        address: at(metricsPort(replica)),
+        labels: { server: plan.name, replica: replica.name },
+      })),
+    ),
+    { job: "haproxy", address: at(local.metricsPort), labels: {} },
+    { job: "prometheus", address: at(local.prometheusPort), labels: {} },
+  ];
+}
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}

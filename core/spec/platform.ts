@@ -1,0 +1,94 @@
+import { z } from "zod";
+import { parseValue, type Parsed } from "./parse.ts";
+import { size } from "./units.ts";
+
+/** What a stack's config says about the platform, apart from secrets. */
+
+const port = z.int().min(1).max(65535);
+
+/** A server group: the unit of deployment. Its models run together on each of its replicas. */
+const serverSchema = z.strictObject({
+  /** Models of this group. The default server serves every model that no other group lists, and lists none. */
+  models: z.array(z.string().min(1)).min(1).optional(),
+  /** Tritons that serve this group behind the balancer. */
+  replicas: z.int().min(1).max(100).default(1),
+  /** Memory for Triton's response cache; needed by models with `responseCache: true`. */
+  responseCache: size.optional(),
+});
+
+const localSchema = z.strictObject({
+  /** Where state, logs, sockets and repositories of this machine go; relative to the project. */
+  directory: z.string().min(1).default(".local"),
+  /** The balancer's HTTP port. */
+  httpPort: port.default(8000),
+  /** The balancer's gRPC port; the server group is chosen by the metadata `x-triton-server`. */
+  grpcPort: port.default(8001),
+  /** The balancer's statistics (/stats) and metrics (/metrics). */
+  metricsPort: port.default(8002),
+  prometheusPort: port.default(9090),
+  /** First of the balancer's gRPC ports that lead to one server group each, in the order of `servers`. */
+  serverGrpcPorts: port.default(8010),
+  /** First of the ports of the Tritons: HTTP, gRPC and metrics of each replica in turn. */
+  replicaPorts: port.default(18000),
+  /** The LLM simulator that stands in for HolySheep while there is no key. */
+  simulatorPort: port.default(18900),
+});
+
+const holysheepSchema = z.strictObject({
+  /** OpenAI-compatible API, up to and including its version. */
+  baseUrl: z.url({
+    protocol: /^https?$/,
+    error: "this is no URL: write it like https://api.holysheep.ai/v1",
+  }),
+  model: z.string().min(1),
+});
+
+export const targets = ["local"] as const;
+
+export const platformSchema = z.strictObject({
+  target: z.enum(targets),
+  /** Folder with one folder per model, relative to the project. */
+  models: z.string().min(1).default("models"),
+  servers: z
+    .record(
+      z
+        .string()
+        .regex(
+          /^[a-z]([a-z0-9-]*[a-z0-9])?$/,
+          "this is no name for a server: use lower-case letters, digits and -",
+        ),
+      serverSchema,
+    )
+    .refine(
+      (servers) => Object.keys(servers).length > 0,
+      "there is no server: add one, like `gpu: { replicas: 2 }`",
+    ),
+  /** The server that answers calls that name no model, and serves every model no other server lists. */
+  defaultServer: z.string().min(1),
+  local: localSchema.prefault({}),
+  holysheep: holysheepSchema,
+});
+
+export type PlatformConfig = Readonly<z.output<typeof platformSchema>>;
+export type LocalConfig = PlatformConfig["local"];
+/** Fields a server group may have in a stack's config. */
+export type ServerConfig = PlatformConfig["servers"][string];
+
+/** Keys of the namespaces a stack's config may set; each is a field of PlatformConfig. */
+const keys = {
+  "triton-platform": ["target", "models", "servers", "defaultServer", "local"],
+  holysheep: ["baseUrl", "model"],
+} as const;
+
+/**
+ * Reads the platform's config from a stack's. `lookup` gives the plain value of `namespace:key`, or undefined;
+ * `file` names the stack's file in problems.
+ */
+export function parsePlatform(
+  lookup: (namespace: keyof typeof keys, key: string) => unknown,
+  file: string,
+): Parsed<PlatformConfig> {
+  const own = Object.fromEntries(keys["triton-platform"].map((key) => [key, lookup("triton-platform", key)]));
+  const holysheep = Object.fromEntries(keys.holysheep.map((key) => [key, lookup("holysheep", key)]));
+  return parseValue(platformSchema, { ...own, holysheep }, file);
+}

@@ -1,0 +1,39 @@
+import { forwardedHeaders } from "../haproxy/config.ts";
+import type { ServerPlan } from "../platform.ts";
+
+/** Where one tritonserver listens and reads, as flags need it. */
+export interface ServerPlace {
+  readonly address: string;
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly metricsPort: number;
+  /** Folder or URI of the model repository. */
+  readonly repository: string;
+}
+
+/**
+ * The flags of one tritonserver of a group. Models are loaded at the start and never while running
+ * (`--model-control-mode=none`): polling unloads models on half-finished syncs and expired credentials.
+ * Source: triton-inference-server/server `src/command_line_parser.cc`.
+ */
+export function serverFlags(plan: ServerPlan, place: ServerPlace): string[] {
+  const forwarded = `(?i)(${Object.values(forwardedHeaders).join("|")})`;
+  return [
+    `--model-repository=${place.repository}`,
+    "--model-control-mode=none",
+    "--disable-auto-complete-config",
+    `--http-address=${place.address}`,
+    `--http-port=${String(place.httpPort)}`,
+    `--http-header-forward-pattern=${forwarded}`,
+    `--grpc-address=${place.address}`,
+    `--grpc-port=${String(place.grpcPort)}`,
+    `--grpc-header-forward-pattern=${forwarded}`,
+    `--metrics-address=${place.address}`,
+    `--metrics-port=${String(place.metricsPort)}`,
+    // Percentiles are only to be had as summaries; a histogram of the whole request does not exist.
+    "--metrics-config=summary_latencies=true",
+    "--metrics-config=summary_quantiles=0.5:0.05,0.95:0.01,0.99:0.001",
+    `--exit-timeout-secs=${String(plan.timing.exit)}`,
+    ...(plan.responseCache === undefined ? [] : [`--cache-config=local,size=${String(plan.responseCache)}`]),
+  ];
+}

@@ -1,0 +1,58 @@
+import * as pulumi from "@pulumi/pulumi";
+import { loadModels } from "./core/spec/load.ts";
+import { parsePlatform } from "./core/spec/platform.ts";
+import { formatProblems, type Problem } from "./core/spec/problem.ts";
+import path from "node:path";
+
+/** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
+export default async function program(): Promise<Record<string, unknown>> {
+  const project = import.meta.dirname;
+  const configFile = `Pulumi.${pulumi.getStack()}.yaml`;
+  const parsed = parsePlatform((namespace, key) => readConfig(new pulumi.Config(namespace), key), configFile);
+  if ("problems" in parsed) throw refusal(parsed.problems);
+  const config = parsed.value;
+  const { value: models, problems } = loadModels(path.resolve(project, config.models));
+
+  // The stack's target only: `local` loads no cloud SDK.
+  const { prepareLocal } = await import("./components/local/prepare.ts");
+  const { LocalPlatform } = await import("./components/local/LocalPlatform.ts");
+  const { findLocalTools } = await import("./components/local/tools.ts");
+  const apiKey = new pulumi.Config("holysheep").getSecret("apiKey");
+  const tools = findLocalTools(project);
+  const prepared = prepareLocal(models, configFile, {
+    config,
+    tools,
+    project,
+    hasApiKey: apiKey !== undefined,
+  });
+  const all = [...problems, ...prepared.problems];
+  if (all.length > 0) throw refusal(all);
+  const { plan, notes } = prepared.value;
+  for (const note of notes) await pulumi.log.info(note);
+  new LocalPlatform("local", {
+    plan,
+    supervisorBin: path.dirname(tools.python),
+    ...(apiKey === undefined ? {} : { apiKey }),
+  });
+  return {
+    endpoints: plan.endpoints,
+    servers: plan.servers.map(({ plan: server, replicas, grpcPort }) => ({
+      name: server.name,
+      repositoryHash: server.repository.hash,
+      grpc: `${replicas[0]?.host ?? ""}:${String(grpcPort)}`,
+      replicas: replicas.map(({ name }) => name),
+      models: server.models.map(({ spec }) => spec.name),
+    })),
+  };
+}
+
+/** Structured values come as JSON, scalars as text. */
+function readConfig(config: pulumi.Config, key: string): unknown {
+  const text = config.get(key);
+  if (text === undefined || !/^[[{]/.test(text)) return text;
+  return config.getObject<unknown>(key);
+}
+
+function refusal(problems: readonly Problem[]): pulumi.RunError {
+  return new pulumi.RunError(formatProblems(problems));
+}
