@@ -1,8 +1,8 @@
+import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { loadModels } from "./core/spec/load.ts";
 import { parsePlatform } from "./core/spec/platform.ts";
 import { formatProblems, type Problem } from "./core/spec/problem.ts";
-import path from "node:path";
 
 /** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
 export default async function program(): Promise<Record<string, unknown>> {
@@ -16,9 +16,9 @@ export default async function program(): Promise<Record<string, unknown>> {
   // The stack's target only: `local` loads no cloud SDK.
   const { prepareLocal } = await import("./components/local/prepare.ts");
   const { LocalPlatform } = await import("./components/local/LocalPlatform.ts");
-  const { findLocalTools } = await import("./components/local/tools.ts");
+  const { requireLocalTools } = await import("./commands/local/tools.ts");
   const apiKey = new pulumi.Config("holysheep").getSecret("apiKey");
-  const tools = findLocalTools(project);
+  const tools = requireLocalTools(project);
   const prepared = prepareLocal(models, configFile, {
     config,
     tools,
@@ -34,16 +34,7 @@ export default async function program(): Promise<Record<string, unknown>> {
     supervisorBin: path.dirname(tools.python),
     ...(apiKey === undefined ? {} : { apiKey }),
   });
-  return {
-    endpoints: plan.endpoints,
-    servers: plan.servers.map(({ plan: server, replicas, grpcPort }) => ({
-      name: server.name,
-      repositoryHash: server.repository.hash,
-      grpc: `${replicas[0]?.host ?? ""}:${String(grpcPort)}`,
-      replicas: replicas.map(({ name }) => name),
-      models: server.models.map(({ spec }) => spec.name),
-    })),
-  };
+  return { ...plan.description };
 }
 
 /** Structured values come as JSON, scalars as text. */

@@ -81,6 +81,8 @@ async function installPackages() {
     ? [process.execPath, process.env.npm_execpath]
     : ["npm"];
   const args = ["ci", "--include=dev", "--no-audit", "--no-fund", "--no-progress"];
+  // Tells within seconds that a registry is out of reach.
+  args.push("--fetch-retries=2", "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000");
   const started = Date.now();
   const show = (end) => {
     const text = `Installing npm packages (npm ci) … ${Math.round((Date.now() - started) / 1000)} s`;
@@ -101,17 +103,26 @@ async function installPackages() {
       resolve({ code, output });
     });
   })
-    .catch((error) => ({ code: 1, output: error.code === "ENOENT" ? "there is no `npm` on PATH" : error.message }))
+    .catch((error) => ({
+      code: 1,
+      output: error.code === "ENOENT" ? "there is no `npm` on PATH" : error.message,
+    }))
     .finally(() => {
       clearInterval(timer);
       show("\n");
     });
   if (code === 0) return;
-  const lines = output.split("\n").filter((line) => line.trim() !== "" && !/^npm (warn|notice)|complete log/i.test(line));
   throw new UserError(
-    `The npm packages could not be installed:\n${lines.slice(-6).join("\n")}`,
+    `The npm packages could not be installed:\n${reasons(output).join("\n")}`,
     "mend what npm reports (registry, proxy, disk space), then run the same command again",
   );
+}
+
+/** npm names the reason first and then much else. */
+function reasons(output) {
+  const lines = output.split("\n").filter((line) => line.trim() !== "");
+  const errors = lines.filter((line) => /^npm err(or|!) \S/i.test(line));
+  return errors.length > 0 ? errors.slice(0, 6) : lines.slice(-6);
 }
 
 function readJson(file) {
@@ -120,7 +131,8 @@ function readJson(file) {
 
 function report(error) {
   if (!(error instanceof Error)) return `Failed: ${String(error)}`;
-  if (spoken.has(error.name)) return error.hint === undefined ? error.message : `${error.message}\n  → ${error.hint}`;
+  if (spoken.has(error.name))
+    return error.hint === undefined ? error.message : `${error.message}\n  → ${error.hint}`;
   // node:util's parseArgs: a flag that the command does not know.
   if (String(error.code).startsWith("ERR_PARSE_ARGS")) return error.message;
   return `This is a bug; please report it:\n${error.stack ?? error.message}`;

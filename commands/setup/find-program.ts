@@ -6,8 +6,10 @@ import process from "node:process";
 const systemFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 /** Every executable file of that name on PATH, then in the system's folders; no process is started. */
-export function findPrograms(name: string, searchPath = process.env["PATH"] ?? ""): readonly string[] {
-  const folders = [...searchPath.split(path.delimiter), ...systemFolders].filter((folder) => path.isAbsolute(folder));
+export function findPrograms(name: string, searchPath = process.env.PATH ?? ""): readonly string[] {
+  const folders = [...searchPath.split(path.delimiter), ...systemFolders].filter((folder) =>
+    path.isAbsolute(folder),
+  );
   return [...new Set(folders)].map((folder) => path.join(folder, name)).filter(isExecutable);
 }
 

@@ -55,8 +55,14 @@ const answerSchema = z.object({
     return z.NEVER;
   }),
   hasEnsurepip: z.boolean(),
-  torchFolder: z.string().nullable().transform((folder) => folder ?? undefined),
-  libraryFolder: z.string().nullable().transform((folder) => folder ?? undefined),
+  torchFolder: z
+    .string()
+    .nullable()
+    .transform((folder) => folder ?? undefined),
+  libraryFolder: z
+    .string()
+    .nullable()
+    .transform((folder) => folder ?? undefined),
   hasSharedLibrary: z.boolean(),
 });
 
@@ -100,6 +106,6 @@ async function askInterpreter(executable: string): Promise<Interpreter | undefin
 }
 
 /** Whether the distribution's python3-* packages are made for it. */
-export function isSystemPython({ executable }: Interpreter): boolean {
+export function isSystemPython({ executable }: Pick<Interpreter, "executable">): boolean {
   return /^\/usr\/bin\/python3(\.\d+)?$/.test(executable);
 }

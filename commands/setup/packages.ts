@@ -11,7 +11,9 @@ import { UserError } from "./user-error.ts";
 export interface Found {
   readonly missingPrograms: readonly string[];
   /** Undefined where no Python is needed. */
-  readonly interpreter: Pick<Interpreter, "executable" | "version" | "hasEnsurepip" | "hasSharedLibrary" | "torchFolder"> | undefined;
+  readonly interpreter:
+    | Pick<Interpreter, "executable" | "version" | "hasEnsurepip" | "hasSharedLibrary" | "torchFolder">
+    | undefined;
   /** Whether the environment exists already, and with it pip. */
   readonly hasEnvironment: boolean;
   readonly hasTorchInEnvironment: boolean;
@@ -29,11 +31,13 @@ export function missingPackages(wanted: Wanted, found: Found): readonly string[]
   const packages = new Set<string>();
   if (wanted.programs) for (const program of found.missingPrograms) packages.add(packageOf(program));
   const { interpreter } = found;
-  if (interpreter !== undefined && isSystemPython({ ...interpreter, libraryFolder: undefined })) {
+  if (interpreter !== undefined && isSystemPython(interpreter)) {
     const minor = minorOf(interpreter.version);
-    if (wanted.python && !interpreter.hasEnsurepip && !found.hasEnvironment) packages.add(`python${minor}-venv`);
+    if (wanted.python && !interpreter.hasEnsurepip && !found.hasEnvironment)
+      packages.add(`python${minor}-venv`);
     if (wanted.triton && !interpreter.hasSharedLibrary) packages.add(`libpython${minor}`);
-    if (wanted.triton && interpreter.torchFolder === undefined && !found.hasTorchInEnvironment) packages.add("python3-torch");
+    if (wanted.triton && interpreter.torchFolder === undefined && !found.hasTorchInEnvironment)
+      packages.add("python3-torch");
   }
   return [...packages].sort();
 }
@@ -89,7 +93,14 @@ const daemons: readonly string[] = ["haproxy", "prometheus"];
 /** Installs packages with apt-get, as root, without their daemons being started now or enabled for the next boot. */
 export async function installPackages(packages: readonly string[], report: Report): Promise<void> {
   const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C.UTF-8" };
-  const wait = ["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30"];
+  const wait = [
+    "-o",
+    "DPkg::Lock::Timeout=120",
+    "-o",
+    "Acquire::Retries=2",
+    "-o",
+    "Acquire::http::Timeout=30",
+  ];
   const onLine = (line: string): void => {
     if (/^(Get|Unpacking|Setting up)/.test(line)) report(line);
   };
@@ -128,13 +139,13 @@ export async function installPackages(packages: readonly string[], report: Repor
   }
 }
 
-const policyFile = "/usr/sbin/policy-rc.d";
+const systemPolicy = "/usr/sbin/policy-rc.d";
 
 /**
  * Debian's packages ask /usr/sbin/policy-rc.d whether they may start their services. A policy that is there already
  * is kept and still asked about every other service. Returns what undoes it.
  */
-function holdServices(services: readonly string[]): () => void {
+export function holdServices(services: readonly string[], policyFile = systemPolicy): () => void {
   const before = path.join(path.dirname(policyFile), `.policy-rc.d.${String(process.pid)}`);
   const had = existsSync(policyFile);
   const undo = (): void => {

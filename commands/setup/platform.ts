@@ -22,7 +22,9 @@ export function thisPlatform(): Platform {
   return {
     system: process.platform,
     architecture: process.arch,
-    glibc: linux ? reportSchema.safeParse(process.report?.getReport()).data?.header.glibcVersionRuntime : undefined,
+    glibc: linux
+      ? reportSchema.safeParse(process.report.getReport()).data?.header.glibcVersionRuntime
+      : undefined,
   };
 }
 
@@ -32,7 +34,8 @@ export function platformProblem({ system, architecture, glibc }: Platform): stri
   if (glibc === undefined) return "this Linux has another C library than glibc";
   const version = parseVersion(glibc);
   const oldest = parseVersion(oldestGlibc);
-  if (version === undefined || oldest === undefined || compareVersions(version, oldest) >= 0) return undefined;
+  if (version === undefined || oldest === undefined || compareVersions(version, oldest) >= 0)
+    return undefined;
   return `this Linux has glibc ${glibc}`;
 }
 

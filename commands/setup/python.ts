@@ -33,7 +33,11 @@ export function readyPython(places: Places): Python | undefined {
 }
 
 /** Makes the environment, or brings an existing one up to date. An unfinished one is made anew. */
-export async function preparePython(places: Places, interpreter: Interpreter, report: Report): Promise<Python> {
+export async function preparePython(
+  places: Places,
+  interpreter: Interpreter,
+  report: Report,
+): Promise<Python> {
   const { executable, version } = interpreter;
   const earlier = readState(places.pythonState, stateSchema);
   const python = pythonIn(places, minorOf(version));

@@ -23,7 +23,9 @@ export interface Run {
 /** Runs a program to its end and returns its standard output. A failure is a UserError with the last lines that say why. */
 export async function runProgram(run: Run): Promise<string> {
   const { command, args, failure, hint, cwd, env, onLine, silenceMs } = run;
+  const silence = new AbortController();
   const options = {
+    cancelSignal: silence.signal,
     stdin: "ignore",
     reject: false,
     all: true,
@@ -33,36 +35,46 @@ export async function runProgram(run: Run): Promise<string> {
   // Loaded late: where everything is ready, no program is run.
   const { execa } = await import("execa");
   const child = execa(command, args, options);
-  let silent = false;
-  const timer = setTimeout(() => {
-    silent = true;
-    child.kill("SIGKILL");
-  }, silenceMs ?? 0);
-  if (silenceMs === undefined) clearTimeout(timer);
+  const giveUp = (): void => {
+    silence.abort();
+  };
+  const timer = silenceMs === undefined ? undefined : setTimeout(giveUp, silenceMs);
   for await (const line of child.iterable({ from: "all" })) {
-    if (silenceMs !== undefined) timer.refresh();
+    timer?.refresh();
     onLine?.(line);
   }
   const result = await child;
   clearTimeout(timer);
   if (!result.failed) return result.stdout;
-  const why = silent ? `nothing was heard for ${String((silenceMs ?? 0) / 1000)} s` : lastWords(result.all);
-  throw new UserError(`${failure}:\n${why === "" ? result.shortMessage : why}`, hint, { cause: result });
+  const said = result.isCanceled
+    ? `nothing was heard for ${String((silenceMs ?? 0) / 1000)} s`
+    : lastWords(result.all);
+  const why = said === "" ? (result.originalMessage ?? `${command} failed`) : said;
+  throw new UserError(`${failure}:\n${why}`, hint, { cause: result });
 }
 
 /** What a program answers within a few seconds; undefined where it cannot be run, fails or is silent too long. */
 export async function askProgram(
   command: string,
   args: readonly string[],
-  { env, timeoutMs = 10_000, cwd = "/" }: { env?: Readonly<Record<string, string | undefined>>; timeoutMs?: number; cwd?: string } = {},
+  { env, timeoutMs = 10_000 }: { readonly env?: Run["env"]; readonly timeoutMs?: number } = {},
 ): Promise<string | undefined> {
   const { execa } = await import("execa");
-  const result = await execa(command, args, { cwd, stdin: "ignore", reject: false, timeout: timeoutMs, env: { ...env } });
+  const result = await execa(command, args, {
+    // Python and Go look for settings where they are started.
+    cwd: "/",
+    stdin: "ignore",
+    reject: false,
+    timeout: timeoutMs,
+    env: { ...env },
+  });
   return result.failed ? undefined : result.stdout.trim();
 }
 
-const telling = /error|fail|denied|refused|cannot|could not|not found|unable|no space|timed? ?out|unreachable|^E:|fatal/i;
-const noise = /^(warning|hint|\[?notice)|^npm (warn|notice)|complete log of this run/i;
+const telling =
+  /error|fail|denied|refused|cannot|could not|not found|unable|no space|timed? ?out|unreachable|^E:|fatal/i;
+/** Warnings are noise, but for those by which pip tells that it cannot reach its index. */
+const noise = /^warning(?!.*(connect|certificate|proxy|timed out))|^(hint|\[?notice)|^npm (warn|notice)/i;
 
 /** The last lines of a failed program's output that tell why it failed. */
 export function lastWords(output: string, count = 5): string {
@@ -71,5 +83,5 @@ export function lastWords(output: string, count = 5): string {
     .map((line) => line.trimEnd())
     .filter((line) => line.trim() !== "" && !noise.test(line.trim()));
   const reasons = lines.filter((line) => telling.test(line));
-  return (reasons.length > 0 ? reasons : lines).slice(-count).join("\n");
+  return [...new Set(reasons.length > 0 ? reasons : lines)].slice(-count).join("\n");
 }

@@ -17,7 +17,7 @@ import { placesIn, projectRoot, type Places } from "./places.ts";
 import { checkPlatform, thisPlatform } from "./platform.ts";
 import { readyPrograms, requirePrograms, type Programs } from "./programs.ts";
 import { preparePython, readyPython, sitePackagesIn, type Python } from "./python.ts";
-import { runSteps, type Step } from "./steps.ts";
+import { isAttended, runSteps, type Step } from "./steps.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
 export type { Engine } from "./engine.ts";
@@ -51,16 +51,23 @@ export interface SetUpOptions {
  * it starts no process. What was complete is kept when it fails or is killed, so running it again goes on from there.
  * Throws a UserError that says what could not be had and how to mend it.
  */
-export async function setUp<N extends Need>(needs: readonly N[], options?: SetUpOptions): Promise<Pick<Tools, N>>;
+export async function setUp<N extends Need>(
+  needs: readonly N[],
+  options?: SetUpOptions,
+): Promise<Pick<Tools, N>>;
 export async function setUp(needs: readonly Need[], options: SetUpOptions = {}): Promise<Partial<Tools>> {
   const root = options.root ?? projectRoot;
   const places = placesIn(root);
   const wanted = wantedBy(needs);
   if (wanted.python) checkPlatform(thisPlatform());
-  if (allReady(needs, readyTools(places))) return readyTools(places);
+  const ready = readyTools(places);
+  if (needs.every((need) => ready[need] !== undefined)) return ready;
   return withLock("setup", root, async () => {
     await prepare(needs, wanted, places, options.yes === true);
-    return readyTools(places);
+    const ready = readyTools(places);
+    const lacking = needs.filter((need) => ready[need] === undefined);
+    if (lacking.length === 0) return ready;
+    throw new Error(`set up and not ready: ${lacking.join(", ")}`);
   });
 }
 
@@ -83,10 +90,6 @@ export function readyTools(places: Places): Partial<Tools> {
   };
 }
 
-function allReady(needs: readonly Need[], ready: Partial<Tools>): boolean {
-  return needs.every((need) => ready[need] !== undefined);
-}
-
 async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, yes: boolean): Promise<void> {
   // Looked at again: another process may have done it all while this one waited for the lock.
   const ready = readyTools(places);
@@ -102,9 +105,13 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
 
   const steps: Step[] = [];
   if (packages.length > 0) {
-    steps.push({ title: `Debian packages ${packages.join(", ")}`, run: (report) => installPackages(packages, report) });
+    steps.push({
+      title: `Debian packages ${packages.join(", ")}`,
+      run: (report) => installPackages(packages, report),
+    });
   }
-  if (lacksPrograms) steps.push({ title: "HAProxy and Prometheus", run: () => Promise.resolve(requirePrograms()) });
+  if (lacksPrograms)
+    steps.push({ title: "HAProxy and Prometheus", run: () => Promise.resolve(requirePrograms()) });
   // Asked again after the packages: they change what the interpreter can do.
   const current = once(packages.length > 0 ? findInterpreter : interpreter);
   if (lacksPython) {
@@ -114,7 +121,10 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
     });
   }
   if (lacksTriton) {
-    steps.push({ title: "Triton", run: async (report) => prepareReadyTriton(places, await current(), report) });
+    steps.push({
+      title: "Triton",
+      run: async (report) => prepareReadyTriton(places, await current(), report),
+    });
   }
   if (needs.includes("engine") && ready.engine === undefined) {
     steps.push({ title: "Pulumi CLI", run: (report) => prepareEngine(places, current, report) });
@@ -122,7 +132,11 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
   await runSteps(steps);
 }
 
-async function prepareReadyTriton(places: Places, interpreter: Interpreter, report: (text: string) => void): Promise<Triton> {
+async function prepareReadyTriton(
+  places: Places,
+  interpreter: Interpreter,
+  report: (text: string) => void,
+): Promise<Triton> {
   // The environment may have been made from another interpreter than is preferred by now.
   const python = readyPython(places) ?? (await preparePython(places, interpreter, report));
   return prepareTriton(places, python, interpreter, report);
@@ -132,8 +146,7 @@ async function prepareReadyTriton(places: Places, interpreter: Interpreter, repo
 async function agreeOnPackages(packages: readonly string[], yes: boolean): Promise<void> {
   const problem = installerProblem(thisInstaller(), packages);
   if (problem !== undefined) throw problem;
-  const { CI } = process.env;
-  if (yes || !process.stdin.isTTY || !process.stderr.isTTY || (CI !== undefined && CI !== "" && CI !== "false")) return;
+  if (yes || !process.stdin.isTTY || !isAttended()) return;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   try {
     const answer = await prompt.question(`Run \`${installCommand(packages)}\`? [Y/n] `);

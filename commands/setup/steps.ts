@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { ListrDefaultRendererLogLevels, ListrLogLevels } from "listr2";
 import type { Report } from "./run-program.ts";
 
 export interface Step {
@@ -14,26 +15,50 @@ const logIntervalMs = 10_000;
 export async function runSteps(steps: readonly Step[]): Promise<void> {
   // Loaded late: where everything is ready, there are no steps.
   const { Listr, ListrLogger, ProcessOutput } = await import("listr2");
-  const { CI } = process.env;
+  const output = { processOutput: new ProcessOutput(process.stderr, process.stderr), useIcons: true };
   // listr2's animated renderer looks at standard output by itself.
-  const terminal = process.stderr.isTTY && process.stdout.isTTY && (CI === undefined || CI === "" || CI === "false");
-  const logger = new ListrLogger({ processOutput: new ProcessOutput(process.stderr, process.stderr), useIcons: true });
+  const animated = isAttended() && process.stdout.isTTY;
+  const failures: unknown[] = [];
   const tasks = steps.map(({ title, run }) => ({
     title,
     task: async (_: unknown, task: { title: string; output: string }): Promise<void> => {
       const started = Date.now();
-      const report = throttled(terminal ? terminalIntervalMs : logIntervalMs, (text) => {
-        task.output = terminal ? text : `${text} (${seconds(started)})`;
+      const report = throttled(animated ? terminalIntervalMs : logIntervalMs, (text) => {
+        task.output = animated ? text : `${text} (${seconds(started)})`;
       });
-      await run(report);
+      try {
+        await run(report);
+      } catch (error) {
+        // Told once and in full by whoever started the command.
+        failures.push(error);
+        throw new Error("see below", { cause: error });
+      }
       task.title = `${title} (${seconds(started)})`;
     },
   }));
-  const shared = { concurrent: false, exitOnError: true } as const;
-  await (terminal
-    ? new Listr(tasks, { ...shared, renderer: "default", rendererOptions: { logger, showErrorMessage: false } })
-    : new Listr(tasks, { ...shared, renderer: "simple", rendererOptions: { logger } })
-  ).run();
+  const list = animated
+    ? new Listr(tasks, {
+        renderer: "default",
+        rendererOptions: {
+          logger: new ListrLogger<ListrDefaultRendererLogLevels>(output),
+          showErrorMessage: false,
+        },
+      })
+    : new Listr(tasks, {
+        renderer: "simple",
+        rendererOptions: { logger: new ListrLogger<ListrLogLevels>(output) },
+      });
+  try {
+    await list.run();
+  } catch (error) {
+    throw failures[0] ?? error;
+  }
+}
+
+/** Whether somebody watches standard error. */
+export function isAttended(): boolean {
+  const { CI } = process.env;
+  return process.stderr.isTTY && (CI === undefined || CI === "" || CI === "false");
 }
 
 function seconds(since: number): string {

@@ -83,7 +83,8 @@ function installStub(python: Python): void {
 /** The library path with which the dynamic linker finds everything that the stub links. */
 async function findLibraries(python: Python, interpreter: Interpreter): Promise<string> {
   const own = path.join(serverOf(python).directory, "external_libs");
-  const candidates = interpreter.libraryFolder === undefined ? [own] : [own, `${own}:${interpreter.libraryFolder}`];
+  const candidates =
+    interpreter.libraryFolder === undefined ? [own] : [own, `${own}:${interpreter.libraryFolder}`];
   let missing: readonly string[] = [];
   for (const libraryPath of candidates) {
     const answer = await askProgram("ldd", [stubOf(python)], { env: { LD_LIBRARY_PATH: libraryPath } });
@@ -121,7 +122,8 @@ async function prepareTorch(python: Python, interpreter: Interpreter): Promise<T
     );
   }
   if (folder !== undefined) writeFileSync(path.join(python.sitePackages, torchPathFile), `${folder}\n`);
-  const check = "import numpy, torch; torch.from_numpy(numpy.zeros(1)); print(numpy.__file__); print(torch.__version__)";
+  const check =
+    "import numpy, torch; torch.from_numpy(numpy.zeros(1)); print(numpy.__file__); print(torch.__version__)";
   const answer = await runProgram({
     command: python.executable,
     args: ["-c", check],

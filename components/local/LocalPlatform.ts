@@ -51,7 +51,7 @@ export class LocalPlatform extends pulumi.ComponentResource {
     );
 
     const processes = new Map<string, Process>();
-    for (const { after, drain, ...process } of plan.processes) {
+    for (const { after, ...process } of plan.processes) {
       const before = after.flatMap((other) => processes.get(other) ?? []);
       processes.set(
         process.name,
@@ -62,7 +62,6 @@ export class LocalPlatform extends pulumi.ComponentResource {
             supervisor: place,
             command: [...process.command],
             ports: [...process.ports],
-            ...(drain === undefined ? {} : { drain: { ...drain, entries: [...drain.entries] } }),
           },
           { parent: this, dependsOn: [supervisor, key, ...repositories, ...files, ...before] },
         ),

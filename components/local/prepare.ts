@@ -31,7 +31,7 @@ export function prepareLocal(
   for (const { spec, artifacts } of models) {
     if (artifacts.unlocked.length > 0) {
       notes.push(
-        `${spec.name}: ${artifacts.unlocked.join(", ")} is not what artifacts.lock pins (npm run models relocks)`,
+        `${spec.name}: ${abridge(artifacts.unlocked)}: not what artifacts.lock pins (npm run models pins it)`,
       );
     }
   }
@@ -47,4 +47,10 @@ export function prepareLocal(
 function readAdapter(project: string): AdapterSource {
   const directory = path.join(project, "components", "local", "cpu_adapter");
   return { directory, files: adapterFiles.map((file) => hashFile(directory, file)) };
+}
+
+/** The first names of a long list. */
+function abridge(names: readonly string[], most = 3): string {
+  const rest = names.length - most;
+  return rest > 0 ? `${names.slice(0, most).join(", ")} and ${String(rest)} more` : names.join(", ");
 }

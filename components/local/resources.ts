@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { DrainPlan } from "../../core/local/plan.ts";
 
 /**
  * Resources of this machine, served by the provider in `provider/`. Their outputs are their inputs; what each field
@@ -62,7 +63,8 @@ export interface ProcessArgs {
   stopTimeout: pulumi.Input<number>;
   configHash: pulumi.Input<string>;
   reloadSignal?: pulumi.Input<"HUP" | "USR2">;
-  drain?: pulumi.Input<{ socket: string; entries: string[]; timeout: number }>;
+  sharedMemoryPrefix?: pulumi.Input<string>;
+  drain?: pulumi.Input<DrainPlan>;
 }
 
 /** A supervised process. */

@@ -60,12 +60,16 @@ export function renderHaproxyConfig(plan: BalancerPlan): string {
   return `# Generated from the models' specs and the stack's config; not edited by hand.\n${blocks.join("\n")}`;
 }
 
-/** Every `backend/server` of a replica: what a drain must address. */
-export function balancerEntries({ plan, replicas }: BalancedServer): ReadonlyMap<string, readonly string[]> {
-  const names = backendNames(plan);
-  return new Map(
-    replicas.map((replica) => [replica.name, names.map((backend) => `${backend}/${replica.name}`)]),
-  );
+/** Every `backend/server` of a replica, by protocol: what a drain must address. */
+export interface BalancerEntries {
+  readonly http: readonly string[];
+  readonly grpc: readonly string[];
+}
+
+export function balancerEntries({ plan }: BalancedServer, replica: Replica): BalancerEntries {
+  const entries = (protocol: Protocol): string[] =>
+    backendNames(plan, protocol).map((backend) => `${backend}/${replica.name}`);
+  return { http: entries("http"), grpc: entries("grpc") };
 }
 
 function section(head: string, lines: readonly string[]): string {
@@ -144,7 +148,7 @@ function httpFrontend(plan: BalancerPlan): string {
     // A call that costs money is sent again only where no server can have seen it.
     ...(replayNever.length === 0 ? [] : ["http-request disable-l7-retry if call-of-costly-model"]),
     ...acl(
-      "model-of-conversations",
+      "keeps-conversations",
       kept.map(({ spec }) => spec.name),
     ),
     ...others.flatMap((server) => {
@@ -157,7 +161,7 @@ function httpFrontend(plan: BalancerPlan): string {
         ),
         ...(keepsConversations(server.plan)
           ? [
-              `use_backend http-${name}-conversations if ${isOurs} model-of-conversations { req.hdr(x-conversation-key) -m found }`,
+              `use_backend http-${name}.conversations if ${isOurs} keeps-conversations { req.hdr(x-conversation-key) -m found }`,
             ]
           : []),
         `use_backend http-${name} if ${isOurs}`,
@@ -165,7 +169,7 @@ function httpFrontend(plan: BalancerPlan): string {
     }),
     ...(keepsConversations(fallback.plan)
       ? [
-          `use_backend http-${fallback.plan.name}-conversations if model-of-conversations { req.hdr(x-conversation-key) -m found }`,
+          `use_backend http-${fallback.plan.name}.conversations if keeps-conversations { req.hdr(x-conversation-key) -m found }`,
         ]
       : []),
     `default_backend http-${fallback.plan.name}`,
@@ -199,7 +203,7 @@ function grpcServerFrontend(plan: BalancerPlan, server: BalancedServer): string 
 function routeGrpc(server: ServerPlan, condition?: string): string[] {
   const kept = keepsConversations(server)
     ? [
-        `use_backend grpc-${server.name}-conversations if ${condition === undefined ? "" : `${condition} `}{ req.hdr(x-conversation-key) -m found }`,
+        `use_backend grpc-${server.name}.conversations if ${condition === undefined ? "" : `${condition} `}{ req.hdr(x-conversation-key) -m found }`,
       ]
     : [];
   return [
@@ -263,9 +267,9 @@ function backend(
     variant === undefined
       ? // Failed connections count as failed checks, so a dead replica is out at once.
         (replica: Replica) =>
-          `check port ${String(replica.httpPort)} check-proto h1 inter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down`
+          `check port ${String(replica.httpPort)} check-proto h1 inter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down pool-purge-delay 1s`
       : (replica: Replica) => `track ${name}/${replica.name}`;
-  return section(`backend ${name}${variant === undefined ? "" : `-${variant}`}`, [
+  return section(`backend ${name}${variant === undefined ? "" : `.${variant}`}`, [
     `timeout server ${String(plan.timing.balancerServer)}s`,
     ...options,
     ...replicas.map((replica) => {
@@ -311,11 +315,9 @@ function keepsConversations(plan: ServerPlan): boolean {
   return plan.models.some(({ spec }) => spec.conversationAffinity);
 }
 
-function backendNames(plan: ServerPlan): string[] {
+function backendNames(plan: ServerPlan, protocol: Protocol): string[] {
   const variants = keepsConversations(plan) ? ["", "-conversations"] : [""];
-  return ["http", "grpc"].flatMap((protocol) =>
-    variants.map((variant) => `${protocol}-${plan.name}${variant}`),
-  );
+  return variants.map((variant) => `${protocol}-${plan.name}${variant}`);
 }
 
 function defaultServer(plan: BalancerPlan): BalancedServer {

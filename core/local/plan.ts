@@ -4,12 +4,13 @@ import {
   balancerEntries,
   renderHaproxyConfig,
   type BalancedServer,
+  type BalancerEntries,
   type Replica,
 } from "../haproxy/config.ts";
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
 import type { ServerPlan } from "../platform.ts";
 import type { LocalConfig, PlatformConfig } from "../spec/platform.ts";
-import type { RepositoryFile } from "../triton/repository.ts";
+import { servedVersions, type RepositoryFile } from "../triton/repository.ts";
 import { serverFlags } from "../triton/server-flags.ts";
 
 /**
@@ -23,8 +24,23 @@ export interface LocalPlan {
   readonly files: readonly FilePlan[];
   /** In the order of their start. */
   readonly processes: readonly ProcessPlan[];
-  readonly endpoints: Endpoints;
+  readonly description: LocalDescription;
   readonly servers: readonly BalancedServer[];
+}
+
+/** What runs, for people and for `npm run status`: written beside the running platform and given as its outputs. */
+export interface LocalDescription {
+  readonly endpoints: Endpoints;
+  readonly servers: readonly ServerDescription[];
+}
+
+export interface ServerDescription {
+  readonly name: string;
+  /** gRPC port of the balancer that leads to this server alone. */
+  readonly grpc: string;
+  readonly repositoryHash: string;
+  readonly replicas: readonly { readonly name: string; readonly http: string }[];
+  readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
 }
 
 /** URLs and addresses people use. */
@@ -66,18 +82,31 @@ export interface ProcessPlan {
   readonly stopTimeout: number;
   readonly configHash: string;
   readonly reloadSignal?: "HUP" | "USR2";
-  readonly drain?: { readonly socket: string; readonly entries: readonly string[]; readonly timeout: number };
+  /** Shared memory of this name on belongs to the process; a killed one leaves it behind. */
+  readonly sharedMemoryPrefix?: string;
+  readonly drain?: DrainPlan;
 }
 
 /** Programs of this machine, as absolute paths. */
 export interface LocalTools {
   /** The project's Python; its folder holds supervisord and supervisorctl too. */
   readonly python: string;
-  /** Folder of the tritonserver wheel: bin/, backends/, caches/, external_libs/. */
+  /** Folder of the tritonserver wheel: bin/, backends/, caches/. */
   readonly triton: string;
+  /** LD_LIBRARY_PATH of tritonserver and its Python stubs. */
+  readonly libraryPath: string;
   readonly haproxy: string;
   readonly prometheus: string;
   readonly promtool: string;
+}
+
+/** How a Triton is taken out of the balancer before it stops. */
+export interface DrainPlan {
+  /** HAProxy's runtime socket. */
+  readonly socket: string;
+  readonly entries: BalancerEntries;
+  /** Seconds in which running calls may end. */
+  readonly timeout: number;
 }
 
 export interface LocalOptions {
@@ -94,6 +123,11 @@ const address = "127.0.0.1";
 /** Where the key of the LLM API lies: read by the model, written by the component from a secret. */
 export function apiKeyFile(directory: string): string {
   return path.join(directory, "run", "secrets", "holysheep-api-key");
+}
+
+/** Where the description of the running platform lies. */
+export function descriptionFile(directory: string): string {
+  return path.join(directory, "run", "platform.json");
 }
 
 export function runtimeDirectory({ config, project }: Pick<LocalOptions, "config" | "project">): string {
@@ -169,18 +203,39 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
     configHash: sha256(prometheusConfig.content),
     reloadSignal: "HUP",
   };
+  const description: FilePlan = {
+    name: "description",
+    path: descriptionFile(directory),
+    content: `${JSON.stringify(describe(balanced, local), null, 2)}\n`,
+  };
   return {
     directory,
     repositories,
-    files: [haproxyConfig, prometheusConfig],
+    files: [haproxyConfig, prometheusConfig, description],
     processes: [...simulator, ...tritons, balancer, prometheus],
+    description: describe(balanced, local),
+    servers: balanced,
+  };
+}
+
+function describe(servers: readonly BalancedServer[], local: LocalConfig): LocalDescription {
+  return {
     endpoints: {
       http: `http://${address}:${String(local.httpPort)}`,
       grpc: `${address}:${String(local.grpcPort)}`,
       metrics: `http://${address}:${String(local.metricsPort)}/metrics`,
       prometheus: `http://${address}:${String(local.prometheusPort)}`,
     },
-    servers: balanced,
+    servers: servers.map(({ plan, grpcPort, replicas }) => ({
+      name: plan.name,
+      grpc: `${address}:${String(grpcPort)}`,
+      repositoryHash: plan.repository.hash,
+      replicas: replicas.map(({ name, host, httpPort }) => ({
+        name,
+        http: `http://${host}:${String(httpPort)}`,
+      })),
+      models: plan.models.map((model) => ({ name: model.spec.name, versions: servedVersions(model) })),
+    })),
   };
 }
 
@@ -213,13 +268,13 @@ function tritonProcesses(
   simulator: readonly ProcessPlan[],
 ): ProcessPlan[] {
   const { plan, replicas } = server;
-  const entries = balancerEntries(server);
   const repository = repositories.find((candidate) => candidate.server === plan.name)?.directory ?? "";
   const bin = path.dirname(tools.python);
+  const directory = runtimeDirectory({ config, project });
   const upstream = {
     HOLYSHEEP_BASE_URL: hasApiKey ? config.holysheep.baseUrl : `${simulatorUrl(config)}/v1`,
     HOLYSHEEP_MODEL: config.holysheep.model,
-    HOLYSHEEP_API_KEY_FILE: apiKeyFile(runtimeDirectory({ config, project })),
+    HOLYSHEEP_API_KEY_FILE: apiKeyFile(directory),
   };
   return replicas.map((replica, i): ProcessPlan => ({
     name: replica.name,
@@ -235,9 +290,10 @@ function tritonProcesses(
       `--backend-directory=${path.join(tools.triton, "backends")}`,
       `--cache-directory=${path.join(tools.triton, "caches")}`,
       "--allow-gpu-metrics=false",
+      `--backend-config=python,shm-region-prefix-name=${sharedMemoryPrefix(directory, replica)}`,
     ],
     environment: {
-      LD_LIBRARY_PATH: path.join(tools.triton, "external_libs"),
+      LD_LIBRARY_PATH: tools.libraryPath,
       // The Python backend's stub finds its packages through the `python3` that comes first.
       PATH: `${bin}:/usr/local/bin:/usr/bin:/bin`,
       // A repository is immutable: no compiled Python in it.
@@ -254,8 +310,14 @@ function tritonProcesses(
     startTimeout: plan.timing.startup,
     stopTimeout: plan.timing.kill,
     configHash: plan.repository.hash,
-    drain: { socket, entries: entries.get(replica.name) ?? [], timeout: plan.timing.drain },
+    sharedMemoryPrefix: sharedMemoryPrefix(directory, replica),
+    drain: { socket, entries: balancerEntries(server, replica), timeout: plan.timing.drain },
   }));
+}
+
+/** Unique on this machine: another checkout may run a replica of the same name. */
+function sharedMemoryPrefix(directory: string, replica: Replica): string {
+  return `triton-platform-${sha256(directory).slice(0, 8)}-${replica.name}-`;
 }
 
 function simulatorUrl(config: PlatformConfig): string {

@@ -4,6 +4,7 @@ import { duration, percentage, size } from "./units.ts";
 /**
  * The typed spec of one model, as its team writes it in `models/<name>/model.yaml`.
  * Names follow Triton's model_config.proto in camelCase; durations and sizes carry units.
+ * Whole numbers are as wide as the proto's: Triton cannot read a larger one.
  */
 
 /** Triton's data types without the `TYPE_` prefix (model_config.proto, enum DataType). */
@@ -55,17 +56,17 @@ const output = z.strictObject({
 const instanceGroup = z.strictObject({
   kind: z.enum(["gpu", "cpu"]),
   /** Instances on each device (gpu), or in all (cpu). */
-  count: z.int().min(1).default(1),
+  count: z.int32().min(1).default(1),
   /** CUDA device numbers inside the server; every visible one where left out. */
-  gpus: z.array(z.int().min(0)).min(1).optional(),
+  gpus: z.array(z.int32().min(0)).min(1).optional(),
 });
 
 const dynamicBatching = z.strictObject({
-  preferredBatchSizes: z.array(z.int().min(1)).default([]),
+  preferredBatchSizes: z.array(z.int32().min(1)).default([]),
   /** How long a request may wait for others to form a preferred batch. Default: not at all. */
   maxQueueDelay: duration.optional(),
   /** Requests that may wait; more are rejected at once. Unbounded where left out. */
-  maxQueueSize: z.int().min(1).optional(),
+  maxQueueSize: z.uint32().min(1).optional(),
   /** How long a request may wait before it is rejected. For ever where left out. */
   timeout: duration.optional(),
   preserveOrdering: z.boolean().default(false),
@@ -82,9 +83,9 @@ const ensembleStep = z.strictObject({
 });
 
 const warmupSample = z.strictObject({
-  batchSize: z.int().min(1),
+  batchSize: z.uint32().min(1),
   /** How often this sample is run. */
-  count: z.int().min(1).default(1),
+  count: z.uint32().min(1).default(1),
   /** Per input, data and concrete dims; an input left out is zeros (empty strings) of the spec's dims. */
   inputs: z
     .record(
@@ -96,7 +97,7 @@ const warmupSample = z.strictObject({
 
 const versionPolicy = z.union(
   [
-    z.strictObject({ latest: z.int().min(1) }),
+    z.strictObject({ latest: z.uint32().min(1) }),
     z.strictObject({ all: z.literal(true) }),
     z.strictObject({ specific: z.array(z.int().min(1)).min(1) }),
   ],
@@ -137,7 +138,7 @@ export const modelSchema = z.strictObject({
   backend: z.enum(backends).optional(),
   ensemble: z.strictObject({ steps: z.array(ensembleStep).min(1) }).optional(),
   /** Rows a request and a batch may hold; 0 for a model without a batch dimension. */
-  maxBatchSize: z.int().min(0),
+  maxBatchSize: z.int32().min(0),
   inputs: z.array(input).min(1),
   outputs: z.array(output).min(1),
   instances: z.array(instanceGroup).optional(),

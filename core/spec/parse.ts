@@ -12,13 +12,15 @@ export function parseYaml<S extends z.ZodType>(schema: S, text: string, file: st
     document = yaml.load(text, { filename: file });
   } catch (error) {
     if (!(error instanceof yaml.YAMLException)) throw error;
+    // js-yaml's types promise a mark; a text of several documents is refused without one.
+    const line = isObject(error.mark) ? `:${String(error.mark.line + 1)}` : "";
     return {
       problems: [
         {
-          file: `${file}:${String(error.mark.line + 1)}`,
+          file: `${file}${line}`,
           path: "",
           message: `this is no YAML: ${error.reason}`,
-          hint: "mend the syntax of this line",
+          hint: line === "" ? "write one document" : "mend the syntax of this line",
         },
       ],
     };
@@ -76,17 +78,24 @@ function problemsOf(issue: z.core.$ZodIssue, schema: z.ZodType, file: string): P
       ];
     case "too_small":
     case "too_big": {
+      if (issue.origin === "string")
+        return [{ file, path, message: "empty", hint: "write at least one character" }];
       const counted = typeof issue.input === "number" ? String(issue.input) : "the number of entries";
       const bound =
         issue.code === "too_small" ? `at least ${String(issue.minimum)}` : `at most ${String(issue.maximum)}`;
       return [{ file, path, message: `${counted} is out of range`, hint: `it must be ${bound}` }];
     }
-    default: {
-      // The schemas' own messages say what is wrong, a colon, and the mend.
-      const [message, ...hint] = issue.message.split(": ");
-      return [{ file, path, message: message ?? "", hint: hint.join(": ") }];
-    }
+    case "invalid_key":
+      return issue.issues.map((inner) => inOwnWords(inner.message, file, path));
+    default:
+      return [inOwnWords(issue.message, file, path)];
   }
+}
+
+/** The schemas' own messages say what is wrong, a colon, and the mend. */
+function inOwnWords(words: string, file: string, path: string): Problem {
+  const [message, ...hint] = words.split(": ");
+  return { file, path, message: message ?? "", hint: hint.join(": ") };
 }
 
 function withArticle(type: string): string {
@@ -116,5 +125,9 @@ function alternatives(schema: JsonSchema): JsonSchema[] {
 
 /** JSON Schema writes "anything" and "nothing" as true and false. */
 function isSchema(value: unknown): value is JsonSchema {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject(value) && !Array.isArray(value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

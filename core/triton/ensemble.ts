@@ -25,6 +25,13 @@ export function checkEnsemble(ensemble: Model, models: ReadonlyMap<string, Model
     model: models.get(step.model),
   }));
 
+  /** What steps of unknown models would make: not there to compare, and no problem of its own. */
+  const unknown = new Set(
+    steps.flatMap(({ step, model }) =>
+      model === undefined || step.model === spec.name ? Object.values(step.outputs) : [],
+    ),
+  );
+
   for (const { step, path, model, index } of steps) {
     if (step.model === spec.name)
       report(`${path}.model`, "an ensemble cannot be a step of itself", "name another model");
@@ -87,6 +94,7 @@ export function checkEnsemble(ensemble: Model, models: ReadonlyMap<string, Model
     sources: ReadonlyMap<string, Made>,
   ): void {
     const source = sources.get(tensor);
+    if (source === undefined && unknown.has(tensor)) return;
     if (source === undefined)
       report(path, `nothing makes the tensor \`${tensor}\``, suggest(tensor, [...sources.keys()]));
     else if (source.tensor.dataType !== wanted.dataType)
@@ -123,7 +131,7 @@ function unmapped(step: EnsembleStep, model: Model, path: string, file: string):
   ] as const;
   return sides.flatMap(([side, required, known]) => [
     ...required
-      .filter(({ name }) => !(name in step[side]))
+      .filter(({ name }) => !Object.hasOwn(step[side], name))
       .map(({ name }) => ({
         file,
         path: `${path}.${side}`,

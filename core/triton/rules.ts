@@ -198,7 +198,8 @@ function versionRules({ spec, directory, artifacts }: Model, problem: Report): P
       ? []
       : present.filter(
           (version) =>
-            !artifacts.files.some((file) => file.path.startsWith(`${String(version)}/${artifact}`)),
+            // A file, or a folder of that name, as for models in several pieces.
+            !artifacts.files.some(({ path }) => `${path}/`.startsWith(`${String(version)}/${artifact}/`)),
         );
   for (const version of empty) {
     problems.push(

@@ -24,6 +24,7 @@ this one's place.
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 from collections import Counter
@@ -204,7 +205,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds embedding-model as DIR/1/model.onnx.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     arguments = parser.parse_args()
-    tokenization.single_thread()
+    # numpy's linear algebra reads these when it is first imported: one thread and one kernel. Sums added in
+    # another order differ in their last bits, and with them the bytes of the artifact.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ["OPENBLAS_CORETYPE"] = "Haswell"
     try:
         import numpy  # noqa: F401
         import onnx  # noqa: F401

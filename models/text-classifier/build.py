@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 HERE = Path(__file__).resolve().parent
-TOKENIZER = HERE.parent / "text-tokenizer"
-sys.path.insert(0, str(TOKENIZER))  # the one place for how texts are cut into words, and for the ids of words
+sys.path.insert(
+    0, str(HERE.parent / "text-tokenizer")
+)  # the one place for how texts are cut into words, and for the ids of words
 
 import tokenization  # noqa: E402
 
@@ -45,8 +46,7 @@ def read_labels() -> list[str]:
 def read_examples() -> tuple[list[tuple[list[int], int]], list[tuple[list[int], int]]]:
     """(training, held out) examples, each WIDTH word ids and the index of the label."""
     labels = read_labels()
-    vocabulary = (TOKENIZER / "vocabulary.txt").read_text(encoding="utf-8").split()
-    table = tokenization.lookup_table(vocabulary)
+    table = tokenization.lookup_table(tokenization.read_vocabulary())
     training, held_out = [], []
     seen = dict.fromkeys(labels, 0)
     for line in (HERE / "sentences.tsv").read_text(encoding="utf-8").splitlines():
@@ -58,8 +58,8 @@ def read_examples() -> tuple[list[tuple[list[int], int]], list[tuple[list[int], 
     return training, held_out
 
 
-def build(out: Path) -> tuple[Path, float]:
-    """Writes `out`/1/model.pt; returns its path and the share of held-out sentences classified rightly."""
+def build(out: Path) -> Path:
+    """Trains, prints the accuracies, writes `out`/1/model.pt and returns its path."""
     import torch
     from torch import nn
 
@@ -92,9 +92,7 @@ def build(out: Path) -> tuple[Path, float]:
     torch.use_deterministic_algorithms(True)
 
     labels = read_labels()
-    words = tokenization.FIRST_WORD_ID + len(
-        (TOKENIZER / "vocabulary.txt").read_text(encoding="utf-8").split()
-    )
+    words = tokenization.FIRST_WORD_ID + len(tokenization.read_vocabulary())
     training, held_out = read_examples()
     ids = torch.tensor([example[0] for example in training])
     targets = torch.tensor([example[1] for example in training])
@@ -114,16 +112,15 @@ def build(out: Path) -> tuple[Path, float]:
             guesses = model(torch.tensor([example[0] for example in examples])).argmax(dim=1)
         return (guesses == torch.tensor([example[1] for example in examples])).float().mean().item()
 
-    held_out_accuracy = accuracy(held_out)
     print(f"text-classifier: {len(training)} sentences, accuracy {accuracy(training):.3f}")
-    print(f"text-classifier: {len(held_out)} held-out sentences, accuracy {held_out_accuracy:.3f}")
+    print(f"text-classifier: {len(held_out)} held-out sentences, accuracy {accuracy(held_out):.3f}")
 
     buffer = io.BytesIO()
     torch.jit.save(torch.jit.script(model), buffer)
     path = out / "1" / "model.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(without_debug_records(buffer.getvalue()))
-    return path, held_out_accuracy
+    return path
 
 
 def without_debug_records(archive: bytes) -> bytes:
@@ -152,13 +149,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Builds text-classifier as DIR/1/model.pt.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write to")
     arguments = parser.parse_args()
-    tokenization.single_thread()
     try:
         import torch  # noqa: F401
     except ImportError as error:
         print(f"text-classifier: {error}: install Debian's python3-torch, or any PyTorch", file=sys.stderr)
         return 1
-    path, _ = build(arguments.out)
+    path = build(arguments.out)
     print(f"text-classifier: wrote {path} ({path.stat().st_size} bytes)")
     return 0
 

@@ -16,14 +16,8 @@ from pathlib import Path
 
 import tokenization
 
-HERE = Path(__file__).resolve().parent
 # Longer texts are cut: the classifier reads topics, and the first 32 words say what a text is about.
 WIDTH = 32
-
-
-def read_vocabulary() -> list[str]:
-    """The words of vocabulary.txt in the order of their ids, from tokenization.FIRST_WORD_ID on."""
-    return (HERE / "vocabulary.txt").read_text(encoding="utf-8").split()
 
 
 def build(out: Path) -> Path:
@@ -31,7 +25,8 @@ def build(out: Path) -> Path:
     import onnx
     from onnx import TensorProto, helper
 
-    table = tokenization.lookup_table(read_vocabulary())
+    vocabulary = tokenization.read_vocabulary()
+    table = tokenization.lookup_table(vocabulary)
     nodes, initialisers = tokenization.word_id_nodes("text", "ids", table, WIDTH, keep_unknown=True)
     graph = helper.make_graph(
         nodes,
@@ -53,7 +48,7 @@ def build(out: Path) -> Path:
     path = out / "1" / "model.onnx"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
-    print(f"text-tokenizer: {len(read_vocabulary())} words, {len(table)} with their inflected forms")
+    print(f"text-tokenizer: {len(vocabulary)} words, {len(table)} with their inflected forms")
     return path
 
 

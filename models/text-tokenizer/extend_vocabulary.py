@@ -21,7 +21,7 @@ SENTENCES = HERE.parent / "text-classifier" / "sentences.tsv"
 def main() -> None:
     """Rewrites vocabulary.txt with the new words at its end."""
     path = HERE / "vocabulary.txt"
-    known = path.read_text(encoding="utf-8").split() if path.exists() else []
+    known = tokenization.read_vocabulary()
     counts: Counter[str] = Counter()
     for line in SENTENCES.read_text(encoding="utf-8").splitlines():
         counts.update(tokenization.words(line.split("\t")[1]))

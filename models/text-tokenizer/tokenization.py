@@ -11,9 +11,9 @@ them. All string operators run on the CPU, also inside a session that uses CUDA.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ MAX_CUTS_PER_PIECE = 7
 SEPARATORS = ("\n", "\t", "\r", "\u00a0", *".,;:!?'\"()[]{}<>/\\|_*#=+&-", *"–—…‘’“”«»")  # noqa: RUF001
 
 _ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+
+
+def read_vocabulary() -> list[str]:
+    """The words of vocabulary.txt in the order of their ids, from FIRST_WORD_ID on."""
+    return (Path(__file__).parent / "vocabulary.txt").read_text(encoding="utf-8").split()
 
 
 def words(text: str) -> list[str]:
@@ -186,13 +191,3 @@ def word_id_nodes(
     page = node("ConstantOfShape", [page_shape], "page", value=padding)
     node("ScatterND", [page, targets, kept_ids], ids)
     return nodes, initialisers
-
-
-def single_thread() -> None:
-    """Makes numpy's linear algebra repeatable: one thread and one kernel. Call it before numpy is imported.
-
-    Sums added in another order differ in their last bits, and with them the bytes of the artifact.
-    """
-    for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[variable] = "1"
-    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")

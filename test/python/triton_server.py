@@ -17,6 +17,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 ADAPTER = ROOT / "components" / "local" / "cpu_adapter"
@@ -75,6 +79,24 @@ class TritonServer:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.loads(error.read() or "{}")
+
+
+def infer(
+    client: object, model: str, inputs: dict[str, np.ndarray], outputs: list[str]
+) -> dict[str, np.ndarray]:
+    """Calls a model over a tritonclient.grpc connection; the named outputs, and those alone, come back."""
+    import tritonclient.grpc as grpc
+    from tritonclient.utils import np_to_triton_dtype
+
+    tensors = []
+    for name, array in inputs.items():
+        tensor = grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
+        tensor.set_data_from_numpy(array)
+        tensors.append(tensor)
+    wanted = [grpc.InferRequestedOutput(name) for name in outputs]
+    result = client.infer(model, tensors, outputs=wanted, client_timeout=30)
+    assert {output.name for output in result.get_response().outputs} == set(outputs)
+    return {name: result.as_numpy(name) for name in outputs}
 
 
 def add_adapted_model(

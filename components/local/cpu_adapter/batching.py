@@ -35,7 +35,7 @@ def run(engine: Engine, config: Config, requests: Sequence[Request]) -> list[Out
     every request has its own. What fails, fails for the requests of that run only. Strings come back as
     bytes.
     """
-    results: list[Outputs | Failure | None] = [None] * len(requests)
+    results: dict[int, Outputs | Failure] = {}
     groups: dict[object, list[int]] = {}
     decoded: dict[int, dict[str, np.ndarray]] = {}
     for index, request in enumerate(requests):
@@ -53,11 +53,9 @@ def run(engine: Engine, config: Config, requests: Sequence[Request]) -> list[Out
                 engine, config, [decoded[i] for i in members], [requests[i].outputs for i in members]
             )
         except Exception as error:  # runtimes raise classes of their own; the server must live on
-            failure = Failure(_message(error))
-            split = [failure] * len(members)
-        for index, result in zip(members, split, strict=True):
-            results[index] = result
-    return [result if result is not None else Failure("the request was not run") for result in results]
+            split = [Failure(f"the model failed: {last_line(error)}")] * len(members)
+        results.update(zip(members, split, strict=True))
+    return [results[index] for index in range(len(requests))]
 
 
 def _run_group(
@@ -111,7 +109,3 @@ def _objects(values: list[str] | list[bytes], shape: tuple[int, ...]) -> np.ndar
     result = np.empty(len(values), np.object_)
     result[:] = values
     return result.reshape(shape)
-
-
-def _message(error: Exception) -> str:
-    return f"the model failed: {last_line(error)}"

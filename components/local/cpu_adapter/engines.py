@@ -38,6 +38,10 @@ _ONNX_TYPES = {
 }
 
 
+# Strings reach TorchScript as lists on a GPU host; the adapter passes tensors only.
+_NOT_IN_TORCH = ("STRING", "UINT16", "UINT32", "UINT64")
+
+
 class LoadError(RuntimeError):
     """The artifact cannot be loaded, or is not what the config says."""
 
@@ -69,7 +73,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = config.threads
         options.inter_op_num_threads = config.threads
-        # Idle threads would otherwise keep a core busy for a while, at the cost of the models beside this one.
+        # Idle threads would otherwise keep a core busy for a while, which the models beside this one need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -154,23 +158,13 @@ class TorchEngine:
         self._config = config
         try:
             self._module = torch.jit.load(str(path), map_location="cpu").eval()
-        except (
-            Exception
-        ) as error:  # torch raises RuntimeError, ValueError and what the archive's readers raise
+        except Exception as error:  # RuntimeError, ValueError and what the archive's readers raise
             raise LoadError(f"torch cannot load {path.name}: {error}") from error
-        arguments = [
-            argument for argument in self._module.forward.schema.arguments if argument.name != "self"
-        ]
+        arguments = [one for one in self._module.forward.schema.arguments if one.name != "self"]
         problems = [
-            f"'{tensor.name}' is STRING, which the CPU adapter does not pass to TorchScript"
+            f"'{tensor.name}' is {tensor.data_type}, which no tensor of PyTorch holds"
             for tensor in (*config.inputs, *config.outputs)
-            if tensor.data_type == "STRING"
-        ]
-        unsigned = ("UINT16", "UINT32", "UINT64")
-        problems += [
-            f"'{tensor.name}' is {tensor.data_type}, which PyTorch cannot hold"
-            for tensor in (*config.inputs, *config.outputs)
-            if tensor.data_type in unsigned
+            if tensor.data_type in _NOT_IN_TORCH
         ]
         self._arguments = self._argument_names([argument.name for argument in arguments], problems)
         given = set(self._arguments.values())

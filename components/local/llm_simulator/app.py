@@ -118,8 +118,7 @@ async def _respond(
         return _completion(state, call, prompt)
     match rule.action:
         case "status":
-            headers = {} if rule.retry_after is None else {"Retry-After": rule.retry_after}
-            return _error(rule.status, rule.message.replace("{key}", key), headers)
+            return _error(rule.status, rule.message.replace("{key}", key), rule.headers)
         case "malformed":
             return web.Response(text='{"choices": [{"message": {"con', content_type="application/json")
         case "reset":

@@ -1,6 +1,6 @@
 """Faults on demand: rules that decide what becomes of a call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 ACTIONS = ("status", "delay", "hold", "malformed", "reset")
@@ -17,7 +17,7 @@ class Rule:
         match: substring of the last user message; empty matches every call.
         times: how many calls it still applies to; None: all.
         status: HTTP status for `status`.
-        retry_after: `Retry-After` header for `status`.
+        headers: headers for `status`, such as `{"Retry-After": "2"}`.
         message: error message for `status`; `{key}` becomes the key received, as careless upstreams do.
         seconds: for `delay`.
     """
@@ -26,7 +26,7 @@ class Rule:
     match: str = ""
     times: int | None = None
     status: int = 503
-    retry_after: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
     message: str = "simulated fault"
     seconds: float = 0.0
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { link, mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, readdir, rename, rm, rmdir, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -36,7 +36,8 @@ function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
 /** A model repository on disk: immutable, named by its content, sharing equal files with others. */
 export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
   schema: modelRepositorySchema,
-  replaceOn: ["directory", "blobs", "files"],
+  // The folder is named by the content, so equal folders have equal files, wherever those come from.
+  replaceOn: ["directory", "blobs"],
   id: (inputs) => inputs.directory,
   create: (inputs) => oneAtATime(() => create(inputs)),
   exists: async ({ directory, files }) => {
@@ -50,12 +51,15 @@ export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
     );
     return sizes.every(Boolean);
   },
-  update: () =>
-    Promise.reject(new Error("a repository never changes: another content is another repository")),
+  update: () => Promise.resolve(),
   delete: ({ directory, blobs }) =>
     oneAtATime(async () => {
       await rm(directory, { recursive: true, force: true });
       await sweep(blobs);
+      // The last one leaves no empty folders behind.
+      for (const folder of [blobs, path.dirname(directory), path.dirname(path.dirname(directory))]) {
+        await rmdir(folder).catch(() => undefined);
+      }
     }),
 };
 

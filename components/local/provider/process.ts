@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
+import path from "node:path";
 import { z } from "zod";
 import {
   haproxyCommand,
@@ -33,13 +34,15 @@ export const processSchema = z.object({
   configHash: z.string(),
   /** Signal that makes the process read its files again without a gap; restarted instead where left out. */
   reloadSignal: z.enum(["HUP", "USR2"]).optional(),
+  /** Names of shared memory that this process alone makes; what a killed one left is removed with it. */
+  sharedMemoryPrefix: z.string().min(1).optional(),
   /** How the process is taken out of the balancer before it stops, and put back when it is ready. */
   drain: z
     .object({
       /** HAProxy's runtime socket. */
       socket: z.string(),
       /** Its `backend/server` names. */
-      entries: z.array(z.string()),
+      entries: z.object({ http: z.array(z.string()), grpc: z.array(z.string()) }),
       /** Seconds in which running calls may end. */
       timeout: z.number(),
     })
@@ -103,7 +106,18 @@ async function launch(inputs: ProcessInputs): Promise<void> {
 async function remove(inputs: ProcessInputs): Promise<void> {
   await rm(layout(inputs.supervisor.directory).program(inputs.name), { force: true });
   await reload(inputs);
+  await removeSharedMemory(inputs);
 }
+
+async function removeSharedMemory({ sharedMemoryPrefix }: ProcessInputs): Promise<void> {
+  if (sharedMemoryPrefix === undefined || !existsSync(sharedMemory)) return;
+  const names = await readdir(sharedMemory);
+  const left = names.filter((name) => name.startsWith(sharedMemoryPrefix));
+  await Promise.all(left.map((name) => rm(path.join(sharedMemory, name), { force: true })));
+}
+
+/** Where Linux shows POSIX shared memory. */
+const sharedMemory = "/dev/shm";
 
 /** supervisord handles one reload at a time; other processes of this deployment wait. */
 let reloads: Promise<unknown> = Promise.resolve();
@@ -209,37 +223,58 @@ async function drain({ drain: plan }: ProcessInputs): Promise<void> {
   if (plan === undefined) return;
   await setState(plan, "drain");
   await until(plan.timeout, async () => {
-    const rows = await balancerRows(plan);
-    return rows.every(({ sessions }) => sessions === 0) ? true : undefined;
+    const rows = await statistics(plan);
+    return rows.every(({ scur }) => scur === "0") ? true : undefined;
+  });
+  // Triton's HTTP server waits for every open connection at its stop; gRPC sends its clients away by itself.
+  await until(idleTimeout, async () => {
+    const rows = await table(plan.socket, "show servers conn", " ");
+    const idle = rows.filter((row) => plan.entries.http.includes(row["bkname/svname"] ?? ""));
+    return idle.every((row) => row.idle_cur === "0") ? true : undefined;
   });
 }
+
+/** Seconds. The balancer closes half of the idle connections every second (`pool-purge-delay`). */
+const idleTimeout = 10;
 
 /** Back into the balancer, and not before the balancer itself sees it ready: the next replica may go down then. */
 async function undrain({ drain: plan, name }: ProcessInputs): Promise<void> {
   if (plan === undefined) return;
   await setState(plan, "ready");
   const up = await until(30, async () => {
-    const rows = await balancerRows(plan);
-    return rows.every(({ status }) => status.startsWith("UP") || status === "no check") ? true : undefined;
+    const rows = await statistics(plan);
+    return rows.every(({ status }) => status?.startsWith("UP") ?? false) ? true : undefined;
   });
   if (up === undefined) throw new Error(`${name} is ready, but the balancer does not see it`);
 }
 
 type DrainPlan = NonNullable<ProcessInputs["drain"]>;
 
-async function setState({ socket, entries }: DrainPlan, state: "drain" | "ready"): Promise<void> {
-  for (const entry of entries) await haproxyCommand(socket, `set server ${entry} state ${state}`);
+function allEntries({ entries }: DrainPlan): string[] {
+  return [...entries.http, ...entries.grpc];
+}
+
+async function setState(plan: DrainPlan, state: "drain" | "ready"): Promise<void> {
+  for (const entry of allEntries(plan))
+    await haproxyCommand(plan.socket, `set server ${entry} state ${state}`);
 }
 
 /** HAProxy's statistics of these entries; none where it does not run or does not know them. */
-async function balancerRows({ socket, entries }: DrainPlan): Promise<{ status: string; sessions: number }[]> {
-  const [head = "", ...lines] = ((await haproxyCommand(socket, "show stat")) ?? "").trim().split("\n");
-  const columns = head.replace(/^# /, "").split(",");
-  const column = (cells: readonly string[], name: string): string => cells[columns.indexOf(name)] ?? "";
-  return lines
-    .map((line) => line.split(","))
-    .filter((cells) => entries.includes(`${column(cells, "pxname")}/${column(cells, "svname")}`))
-    .map((cells) => ({ status: column(cells, "status"), sessions: Number(column(cells, "scur")) }));
+async function statistics(plan: DrainPlan): Promise<Row[]> {
+  const rows = await table(plan.socket, "show stat", ",");
+  return rows.filter((row) => allEntries(plan).includes(`${row.pxname ?? ""}/${row.svname ?? ""}`));
+}
+
+type Row = Readonly<Record<string, string>>;
+
+/** An answer of HAProxy's runtime socket as rows by column. */
+async function table(socket: string, command: string, separator: string): Promise<Row[]> {
+  const answer = (await haproxyCommand(socket, command)) ?? "";
+  const [head = "", ...lines] = answer.trim().split("\n");
+  const columns = head.replace(/^# /, "").split(separator);
+  return lines.map((line) =>
+    Object.fromEntries(line.split(separator).map((cell, i) => [columns[i] ?? "", cell])),
+  );
 }
 
 function messageOf(error: unknown): string {

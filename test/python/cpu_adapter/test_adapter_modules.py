@@ -141,6 +141,7 @@ def test_threads_reach_torch(artifacts: Path) -> None:
         ({"outputs": (Tensor("OUTPUT__2", "FP32", (2,)),)}, "forward returns 2 values"),
         ({"inputs": (Tensor("left", "FP32", (2,)),)}, "argument 'right' is no input in the config"),
         ({"inputs": (Tensor("middle", "FP32", (2,)),)}, r"'middle' is no argument of forward\(left, right\)"),
+        ({"outputs": (Tensor("OUTPUT__0", "STRING", (2,)),)}, "is STRING, which no tensor of PyTorch holds"),
         ({"artifact": "absent.pt"}, "absent.pt does not exist"),
     ],
 )

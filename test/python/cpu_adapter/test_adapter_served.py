@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from triton_server import TritonServer
+from triton_server import TritonServer, infer
 
 
 @pytest.fixture(scope="module")
@@ -16,23 +16,6 @@ def client(server: TritonServer) -> Iterator[object]:
 
     with grpc.InferenceServerClient(f"127.0.0.1:{server.grpc_port}") as connection:
         yield connection
-
-
-def infer(
-    client: object, model: str, inputs: dict[str, np.ndarray], outputs: list[str]
-) -> dict[str, np.ndarray]:
-    import tritonclient.grpc as grpc
-    from tritonclient.utils import np_to_triton_dtype
-
-    tensors = []
-    for name, array in inputs.items():
-        tensor = grpc.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
-        tensor.set_data_from_numpy(array)
-        tensors.append(tensor)
-    wanted = [grpc.InferRequestedOutput(name) for name in outputs]
-    result = client.infer(model, tensors, outputs=wanted, client_timeout=30)
-    assert {output.name for output in result.get_response().outputs} == set(outputs)
-    return {name: result.as_numpy(name) for name in outputs}
 
 
 def floats(*rows: list[float]) -> np.ndarray:

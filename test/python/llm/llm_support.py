@@ -16,7 +16,8 @@ sys.path.insert(0, str(MODEL / "1"))
 sys.path.insert(0, str(SIMULATOR.parent))
 sys.path.insert(0, str(ROOT / "test" / "python"))
 
-KEY = "sk-first-0123456789"
+# Of no shape by which a key could be told: only knowing it keeps it out of messages.
+KEY = "first/key+0123456789"
 
 
 class Clock:

@@ -2,13 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_support import ROOT
-
-# isort: split
 from llm_proxy.errors import Code
 from llm_proxy.metrics import FAMILIES, Exporter, Metrics
-
-assert ROOT
 
 
 class FakeFamily:

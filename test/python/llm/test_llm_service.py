@@ -8,14 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from llm_support import KEY, Simulator
-
-# isort: split
 from llm_proxy.errors import Code, LlmError
 from llm_proxy.metrics import Metrics
 from llm_proxy.service import Request, Service
 from llm_proxy.settings import Settings
 from llm_proxy.upstream import Ask
+from llm_support import KEY, Simulator
 
 Make = Callable[..., Settings]
 
@@ -157,7 +155,7 @@ async def test_deadline_covers_queueing(settings: Make, simulator: Simulator) ->
 
 
 async def test_a_retry_after_past_the_deadline_fails_at_once(settings: Make, simulator: Simulator) -> None:
-    await simulator.faults({"action": "status", "status": 429, "retry_after": "121"})
+    await simulator.faults({"action": "status", "status": 429, "headers": {"Retry-After": "121"}})
     async with running(settings()) as service:
         assert await code_of(service.answer(ask("x"))) is Code.RATE_LIMITED
     assert len(await simulator.calls()) == 1
@@ -167,6 +165,14 @@ async def test_malformed_answer_is_an_error_and_not_paid_for_again(
     settings: Make, simulator: Simulator
 ) -> None:
     await simulator.faults({"action": "malformed"})
+    async with running(settings()) as service:
+        assert await code_of(service.answer(ask("x"))) is Code.BAD_RESPONSE
+    assert len(await simulator.calls()) == 1
+
+
+async def test_redirects_are_not_followed(settings: Make, simulator: Simulator) -> None:
+    elsewhere = {"Location": f"{simulator.url}/v1/chat/completions"}
+    await simulator.faults({"action": "status", "status": 307, "headers": elsewhere, "times": 1})
     async with running(settings()) as service:
         assert await code_of(service.answer(ask("x"))) is Code.BAD_RESPONSE
     assert len(await simulator.calls()) == 1
@@ -189,7 +195,9 @@ async def test_open_circuit_spares_the_upstream(settings: Make, simulator: Simul
 
 
 async def test_backing_off_holds_no_slot(settings: Make, simulator: Simulator) -> None:
-    await simulator.faults({"action": "status", "status": 429, "retry_after": "60", "match": "limited"})
+    await simulator.faults(
+        {"action": "status", "status": 429, "headers": {"Retry-After": "60"}, "match": "limited"}
+    )
 
     async def limited() -> bool:
         return bool(await simulator.calls())

@@ -5,10 +5,8 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from llm_support import MODEL
-
-# isort: split
 from llm_proxy.settings import Settings, load_settings
+from llm_support import MODEL
 
 
 def config(**parameters: str) -> dict[str, object]:

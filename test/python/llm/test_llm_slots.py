@@ -95,6 +95,19 @@ async def test_slot_granted_while_being_cancelled_is_passed_on() -> None:
     assert work.slots.taken == 0
 
 
+async def test_slot_freed_while_a_waiter_is_being_cancelled_goes_to_the_next() -> None:
+    work = Work(Slots(1))
+    held = work.slots.hold("a", NEVER)
+    await held.__aenter__()
+    work.start("b1", "b")
+    await settle()
+    work.tasks["b1"].cancel()  # b still stands in the queue
+    await held.__aexit__(None, None, None)
+    await settle()
+    assert work.tasks["b1"].cancelled()
+    assert (work.slots.taken, work.slots.waiting) == (0, 0)
+
+
 def test_admission_bounds_all_and_each_caller() -> None:
     admission = Admission(limit=4, limit_per_caller=3)
     with admission.admit("a", 3):

@@ -6,15 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from llm_support import ROOT
-
-# isort: split
 from llm_proxy.errors import TRAITS, Code, LlmError
 from llm_proxy.settings import Settings
 from llm_proxy.tensors import Tensors, identity
 from llm_proxy.upstream import Ask, Completion
-
-assert ROOT
 
 
 class FakeRequest:

@@ -13,7 +13,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 import tokenization  # noqa: E402 — found through conftest.py
 
 TOKENIZER = ROOT / "models" / "text-tokenizer"
-TABLE = tokenization.lookup_table((TOKENIZER / "vocabulary.txt").read_text(encoding="utf-8").split())
+TABLE = tokenization.lookup_table(tokenization.read_vocabulary())
 WIDTH = 32
 
 

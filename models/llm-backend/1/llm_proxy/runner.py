@@ -8,6 +8,7 @@ server's process: done in the loop it would hold up every other call, hence the 
 import asyncio
 import contextlib
 import logging
+import os
 import queue
 import threading
 import time
@@ -22,6 +23,9 @@ from .settings import Settings
 from .tensors import Tensors
 
 log = logging.getLogger(__name__)
+
+# How often the server's process is looked for.
+PARENT_POLL_SECONDS = 1.0
 
 # Beyond the grace for running calls: to fail them, send what is left and close the pool.
 CLOSING_SECONDS = 3.0
@@ -44,7 +48,7 @@ class Runner:
         self._inbox: deque[tuple[Any, Request | LlmError]] = deque()
         self._woken = False
         self._service: Service
-        self._watcher: asyncio.Task[None]
+        self._background: list[asyncio.Task[None]]
         self._outbox: queue.SimpleQueue[tuple[Any, Callable[[], Any]] | None] = queue.SimpleQueue()
         self._sender = threading.Thread(target=self._send, name="llm-sender", daemon=True)
         self._thread = threading.Thread(target=self._run_loop, name="llm-loop", daemon=True)
@@ -83,11 +87,15 @@ class Runner:
 
     async def _open(self) -> None:
         self._service = Service(self._settings, self._metrics)
-        self._watcher = self._loop.create_task(self._watch())
+        self._background = [
+            self._loop.create_task(self._watch_clients()),
+            self._loop.create_task(_watch_parent(os.getppid())),
+        ]
 
     async def _close(self) -> None:
         self._stopping = True
-        self._watcher.cancel()
+        for task in self._background:
+            task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=self._settings.shutdown_grace_seconds)
         for task in self._running:
@@ -156,7 +164,7 @@ class Runner:
         with contextlib.suppress(RuntimeError):  # the loop is closed: stopping
             self._loop.call_soon_threadsafe(self._metrics.read_gauges)
 
-    async def _watch(self) -> None:
+    async def _watch_clients(self) -> None:
         """Cancel the calls of clients that went away.
 
         Asking Triton is a round trip per request, so only calls that have run for a while are asked about,
@@ -170,6 +178,17 @@ class Runner:
             if old:
                 for task in await asyncio.to_thread(_cancelled, old):
                     task.cancel()
+
+
+async def _watch_parent(parent: int) -> None:
+    """End this process when the server's has ended without a word.
+
+    Triton's stub notices as well, but then waits for its own threads, and these for ever for the server to
+    take a response or a metric, or to say whether a client went away.
+    """
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_POLL_SECONDS)
+    os._exit(1)
 
 
 def _cancelled(calls: list[tuple[asyncio.Task[None], Any]]) -> list[asyncio.Task[None]]:

@@ -94,8 +94,7 @@ class Slots:
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self._release()  # the slot arrived in the same turn of the loop as the cancellation
-            else:
-                queue = self._queues[caller]
+            elif turn in (queue := self._queues.get(caller, deque())):  # else a release has passed it over
                 queue.remove(turn)
                 if not queue:
                     del self._queues[caller]

@@ -1,0 +1,60 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, cpSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { execa } from "execa";
+import { formatLock, listArtifacts, lockFilename, readArtifacts } from "../../core/spec/artifacts.ts";
+import { UserError } from "../setup/user-error.ts";
+
+/** The script that makes a model's artifacts: `python build.py --out <folder>` writes its version folders there. */
+export const buildScript = "build.py";
+
+/** Runs a model's build script and puts what it writes into the model's folder. */
+export async function buildModel(directory: string, python: string): Promise<void> {
+  const out = mkdtempSync(path.join(tmpdir(), "triton-platform-build-"));
+  try {
+    const { exitCode, all } = await execa(python, [path.join(directory, buildScript), "--out", out], {
+      all: true,
+      reject: false,
+      env: { PYTHONDONTWRITEBYTECODE: "1" },
+    });
+    if (exitCode !== 0)
+      throw new UserError(
+        `${path.basename(directory)} could not be built:\n${all}`,
+        `mend ${path.join(directory, buildScript)}`,
+      );
+    cpSync(out, directory, { recursive: true });
+  } finally {
+    rmSync(out, { recursive: true, force: true });
+  }
+}
+
+/** Writes what the version folders hold into `artifacts.lock`; true where that changed it. */
+export function relock(directory: string): boolean {
+  const file = path.join(directory, lockFilename);
+  const artifacts = listArtifacts(directory);
+  if (artifacts.length === 0) return false;
+  const text = formatLock(artifacts);
+  if (existsSync(file) && readFileSync(file, "utf8") === text) return false;
+  writeFileSync(file, text);
+  return true;
+}
+
+/** Builds the models that have a build script and lack an artifact the lock pins, or any at all. */
+export async function buildMissing(folder: string, python: string): Promise<void> {
+  for (const directory of modelFolders(folder)) {
+    if (!existsSync(path.join(directory, buildScript))) continue;
+    const { artifacts } = readArtifacts(directory, lockFilename);
+    if (artifacts.files.length > 0 && artifacts.missing.length === 0) continue;
+    console.log(`  building ${path.basename(directory)} …`);
+    await buildModel(directory, python);
+  }
+}
+
+/** Absolute paths of the models' folders. */
+export function modelFolders(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
+    .map((entry) => path.join(folder, entry.name))
+    .sort();
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import yaml from "js-yaml";
+import { z } from "zod";
+import { parsePlatform, type PlatformConfig } from "../../core/spec/platform.ts";
+import { ProblemsError } from "../../core/spec/problem.ts";
+import { projectRoot } from "../setup/places.ts";
+
+/**
+ * Where Pulumi keeps what belongs to this machine's stack: its state, the passphrase that encrypts it, and its config
+ * with the keys set here. All of it is ignored by git, since each machine has its own passphrase.
+ */
+export interface LocalHome {
+  /** Pulumi's project folder for the local stack: Pulumi.yaml and the stack's own config. */
+  readonly workDir: string;
+  readonly stackFile: string;
+  /** What every Pulumi process for this stack needs in its environment. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export const stackName = "local";
+
+const stackFileSchema = z.looseObject({ config: z.record(z.string(), z.unknown()).optional() });
+type StackFile = z.output<typeof stackFileSchema>;
+
+/** Makes what is missing; what is there is left alone, but for config that changed in the committed file. */
+export function openHome(): LocalHome {
+  // Tests run a platform of their own beside the one of the checkout.
+  const home = process.env.TRITON_PLATFORM_HOME ?? path.join(projectRoot, ".local");
+  const state = path.join(home, "state");
+  const passphrase = path.join(home, "passphrase");
+  const workDir = path.join(home, "pulumi");
+  mkdirSync(state, { recursive: true });
+  mkdirSync(workDir, { recursive: true });
+  if (!existsSync(passphrase))
+    writeFileSync(passphrase, randomBytes(32).toString("base64url"), { mode: 0o600 });
+  writeProject(workDir);
+  return {
+    workDir,
+    stackFile: updateStackFile(workDir),
+    env: {
+      PULUMI_BACKEND_URL: `file://${state}`,
+      PULUMI_CONFIG_PASSPHRASE_FILE: passphrase,
+      PULUMI_SKIP_UPDATE_CHECK: "true",
+    },
+  };
+}
+
+/** The stack's config as the program will see it. Throws all problems at once. */
+export function readLocalConfig({ stackFile }: LocalHome): {
+  readonly config: PlatformConfig;
+  readonly hasApiKey: boolean;
+} {
+  const values = readStackFile(stackFile).config ?? {};
+  const defaults = projectSchema.parse(
+    yaml.load(readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")),
+  ).config;
+  const lookup = (namespace: string, key: string): unknown => {
+    const inProject = defaults[namespace === "triton-platform" ? key : `${namespace}:${key}`];
+    return values[`${namespace}:${key}`] ?? inProject?.default ?? inProject?.value;
+  };
+  const parsed = parsePlatform(lookup, `Pulumi.${stackName}.yaml`);
+  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
+  return { config: parsed.value, hasApiKey: values["holysheep:apiKey"] !== undefined };
+}
+
+const projectSchema = z.looseObject({
+  main: z.string(),
+  plugins: z.object({ providers: z.array(z.object({ name: z.string(), path: z.string() })) }),
+  config: z.record(z.string(), z.object({ default: z.unknown().optional(), value: z.unknown().optional() })),
+});
+
+/** The project's Pulumi.yaml, seen from another folder. */
+function writeProject(workDir: string): void {
+  const project = projectSchema.parse(yaml.load(readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")));
+  const providers = project.plugins.providers.map((plugin) => ({
+    ...plugin,
+    path: path.resolve(projectRoot, plugin.path),
+  }));
+  const main = path.relative(workDir, path.join(projectRoot, project.main));
+  writeIfChanged(path.join(workDir, "Pulumi.yaml"), yaml.dump({ ...project, main, plugins: { providers } }));
+}
+
+/** The machine's stack file follows the committed one, and keeps what was set here. */
+function updateStackFile(workDir: string): string {
+  const name = `Pulumi.${stackName}.yaml`;
+  const stackFile = path.join(workDir, name);
+  const baseFile = path.join(workDir, "committed.yaml");
+  const committed = readStackFile(path.join(projectRoot, name));
+  const merged = mergeStackFiles(readStackFile(baseFile), committed, readStackFile(stackFile));
+  writeIfChanged(stackFile, yaml.dump(merged));
+  writeIfChanged(baseFile, yaml.dump(committed));
+  return stackFile;
+}
+
+/**
+ * What was committed now, plus what this machine changed since the last time: `base` is the committed file of then.
+ * Keys the machine set or changed stay as they are; keys it only had from the committed file follow it.
+ */
+export function mergeStackFiles(base: StackFile, committed: StackFile, machine: StackFile): StackFile {
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  const own = Object.entries(machine.config ?? {}).filter(([key, value]) => !same(value, base.config?.[key]));
+  return { ...machine, config: { ...committed.config, ...Object.fromEntries(own) } };
+}
+
+function readStackFile(file: string): StackFile {
+  return existsSync(file) ? stackFileSchema.parse(yaml.load(readFileSync(file, "utf8")) ?? {}) : {};
+}
+
+function writeIfChanged(file: string, text: string): void {
+  if (!existsSync(file) || readFileSync(file, "utf8") !== text) writeFileSync(file, text, { mode: 0o600 });
+}

@@ -1,0 +1,65 @@
+import path from "node:path";
+import { execa } from "execa";
+import { z } from "zod";
+import type { BalancedServer } from "../../core/haproxy/config.ts";
+import type { Endpoints } from "../../core/local/plan.ts";
+import type { InputSpec, ModelSpec } from "../../core/spec/model.ts";
+import { projectRoot } from "../setup/places.ts";
+import { UserError } from "../setup/user-error.ts";
+
+const resultSchema = z.array(
+  z.object({
+    model: z.string(),
+    protocol: z.enum(["http", "grpc"]),
+    /** Wall time of the call. */
+    milliseconds: z.number(),
+    error: z.string().nullable(),
+  }),
+);
+
+export type SmokeResult = z.output<typeof resultSchema>[number];
+
+/** One small call per model over HTTP and gRPC, through the balancer, with Triton's own client. */
+export async function smoke(
+  python: string,
+  endpoints: Endpoints,
+  servers: readonly BalancedServer[],
+): Promise<SmokeResult[]> {
+  const cases = servers.flatMap(({ plan }) =>
+    plan.models.map(({ spec }) => ({ model: spec.name, server: plan.name, inputs: smokeInputs(spec) })),
+  );
+  const { stdout, stderr, exitCode } = await execa(
+    python,
+    [path.join(projectRoot, "commands", "local", "smoke.py")],
+    {
+      input: JSON.stringify({ http: endpoints.http.replace("http://", ""), grpc: endpoints.grpc, cases }),
+      reject: false,
+    },
+  );
+  if (exitCode !== 0)
+    throw new UserError(`The smoke test could not run:\n${stderr}`, "run `npm start` again");
+  return resultSchema.parse(JSON.parse(stdout));
+}
+
+/** One row of plain values for every input, the optional ones too: they keep a call that costs money small. */
+export function smokeInputs(spec: Pick<ModelSpec, "inputs" | "maxBatchSize">): object[] {
+  return spec.inputs.map((input) => {
+    const shape = [...(spec.maxBatchSize > 0 ? [1] : []), ...input.dims.map((dim) => (dim === -1 ? 1 : dim))];
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    return {
+      name: input.name,
+      datatype: wireType(input),
+      shape,
+      data: Array.from({ length: size }, () => value(input)),
+    };
+  });
+}
+
+function wireType({ dataType }: InputSpec): string {
+  return dataType === "STRING" ? "BYTES" : dataType;
+}
+
+function value({ dataType }: InputSpec): string | number | boolean {
+  if (dataType === "STRING") return "The quick brown fox jumps over the lazy dog";
+  return dataType === "BOOL" ? true : 1;
+}

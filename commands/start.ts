@@ -1,0 +1,107 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import Table from "cli-table3";
+import { prepareLocal } from "../components/local/prepare.ts";
+import type { LocalPlan } from "../core/local/plan.ts";
+import { loadModels } from "../core/spec/load.ts";
+import { refuse } from "../core/spec/problem.ts";
+import { buildMissing } from "./local/build.ts";
+import { openHome, readLocalConfig, stackName } from "./local/home.ts";
+import { portProblems } from "./local/ports.ts";
+import { smoke, type SmokeResult } from "./local/smoke.ts";
+import { openStack, Progress } from "./local/stack.ts";
+import { localTools } from "./local/tools.ts";
+import { projectRoot } from "./setup/places.ts";
+import { setUp } from "./setup/set-up.ts";
+import { UserError } from "./setup/user-error.ts";
+
+/** `npm start`: sets this machine up, brings the local stack up, and calls every model once. */
+export async function main(args: string[]): Promise<void> {
+  const { values } = parseArgs({ args, options: { yes: { type: "boolean", short: "y", default: false } } });
+  const started = Date.now();
+  const tools = await setUp(["python", "triton", "programs", "engine"], { yes: values.yes });
+  const home = openHome();
+  const { config, hasApiKey } = readLocalConfig(home);
+  const folder = path.resolve(projectRoot, config.models);
+  await buildMissing(folder, tools.python.executable);
+
+  // Everything that can be wrong is found before anything changes.
+  const file = `Pulumi.${stackName}.yaml`;
+  const models = loadModels(folder);
+  const prepared = prepareLocal(models.value, file, {
+    config,
+    tools: localTools(tools),
+    project: projectRoot,
+    hasApiKey,
+  });
+  const { plan, notes } = prepared.value;
+  refuse([...models.problems, ...prepared.problems]);
+  refuse(await portProblems(plan, { directory: plan.directory, bin: tools.python.bin }, file));
+
+  const progress = new Progress((line) => {
+    console.log(line);
+  });
+  const stack = await openStack(home, tools.engine);
+  try {
+    // Refreshed, so that a process that has died since is started again.
+    await stack.up({
+      refresh: true,
+      onEvent: progress.onEvent,
+      onOutput: () => undefined,
+      suppressProgress: true,
+    });
+  } catch (error) {
+    throw progress.failed ? progress.failure("The platform is not as planned") : error;
+  }
+
+  const results = await smoke(tools.python.executable, plan.description.endpoints, plan.servers);
+  console.log(summary(plan, results, notes, progress.changes, Date.now() - started));
+  const failed = results.filter(({ error }) => error !== null);
+  if (failed.length > 0) {
+    throw new UserError(
+      `The platform is up, but not every model answers:\n${failed.map(({ model, protocol, error }) => `  ${model} (${protocol}): ${error ?? ""}`).join("\n")}`,
+      "see npm run logs",
+    );
+  }
+}
+
+function summary(
+  plan: LocalPlan,
+  results: readonly SmokeResult[],
+  notes: readonly string[],
+  changes: number,
+  ms: number,
+): string {
+  const { endpoints, servers } = plan.description;
+  const table = new Table({
+    head: ["server", "model", "versions", "HTTP", "gRPC"],
+    style: { head: [], border: [] },
+  });
+  for (const server of servers) {
+    const replicas = `${server.name} × ${String(server.replicas.length)}`;
+    for (const { name, versions } of server.models) {
+      const times = (["http", "grpc"] as const).map((protocol) =>
+        answer(results.find((r) => r.model === name && r.protocol === protocol)),
+      );
+      table.push([replicas, name, versions.join(", "), ...times]);
+    }
+  }
+  return [
+    "",
+    table.toString(),
+    "",
+    `HTTP        ${endpoints.http}   (POST /v2/models/<model>/infer)`,
+    `gRPC        ${endpoints.grpc}   (metadata x-triton-server: <server>; or by port: ${servers.map(({ name, grpc }) => `${name} ${grpc}`).join(", ")})`,
+    `metrics     ${endpoints.metrics}   statistics ${endpoints.metrics.replace("/metrics", "/stats")}`,
+    `Prometheus  ${endpoints.prometheus}`,
+    `logs        ${path.join(plan.directory, "logs")}   (npm run logs)`,
+    ...(notes.length === 0 ? [] : ["", "Note:", ...notes.map((note) => `  - ${note}`)]),
+    "",
+    `${changes === 0 ? "Nothing changed" : `${String(changes)} resources changed`}; up after ${(ms / 1000).toFixed(1)} s. Stop with npm stop.`,
+  ].join("\n");
+}
+
+function answer(result: SmokeResult | undefined): string {
+  if (result === undefined) return "";
+  return result.error === null ? `ok ${result.milliseconds.toFixed(0)} ms` : "FAILED";
+}

@@ -1,0 +1,210 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { formatLock, hashFile, listArtifacts, readArtifacts } from "../../../core/spec/artifacts.ts";
+import { loadModels } from "../../../core/spec/load.ts";
+import { artifactOf } from "../../support/models.ts";
+
+const spec = `
+backend: onnxruntime
+maxBatchSize: 8
+inputs: [{ name: x, dataType: FP32, dims: [4] }]
+outputs: [{ name: y, dataType: FP32, dims: [4] }]
+`;
+const emptySha = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+let folder = "";
+beforeEach(() => {
+  folder = path.join(mkdtempSync(path.join(tmpdir(), "models-")), "models");
+  mkdirSync(folder);
+});
+afterEach(() => {
+  rmSync(path.dirname(folder), { recursive: true });
+});
+
+function write(files: Readonly<Record<string, string>>): void {
+  for (const [name, content] of Object.entries(files)) {
+    const file = path.join(folder, name);
+    mkdirSync(path.dirname(file), { recursive: true });
+    writeFileSync(file, content);
+  }
+}
+
+describe("loadModels", () => {
+  it("reads every folder in the order of the names", () => {
+    write({
+      "b/model.yaml": spec,
+      "a/model.yaml": spec,
+      "a/1/model.onnx": "weights",
+      ".hidden/x": "",
+      "README.md": "",
+    });
+    const { value, problems } = loadModels(folder);
+    expect(problems).toEqual([]);
+    expect(value.map((model) => model.spec.name)).toEqual(["a", "b"]);
+    expect(value[0]).toMatchObject({
+      directory: path.join(folder, "a"),
+      file: "models/a/model.yaml",
+      artifacts: { files: [artifactOf("1/model.onnx", "weights")], unlocked: ["1/model.onnx"], missing: [] },
+    });
+  });
+
+  it("reports all problems of all files together, and still gives the models that are well-formed", () => {
+    write({
+      "good/model.yaml": spec,
+      "misspelt/model.yaml": `${spec}batchng: {}\nversion: 1\n`,
+      "no-yaml/model.yaml": "a: b: c",
+      "nothing/1/model.onnx": "weights",
+      "Capital/model.yaml": spec,
+      "bad-lock/model.yaml": spec,
+      "bad-lock/artifacts.lock": "artifacts: [{ path: model.onnx, bytes: 1, sha256: abc }]",
+    });
+    const { value, problems } = loadModels(folder);
+    expect(value.map((model) => model.spec.name)).toEqual(["Capital", "bad-lock", "good"]);
+    expect(problems.map(({ file, path: place }) => `${file} ${place}`)).toEqual([
+      "models/Capital ",
+      "models/bad-lock/artifacts.lock artifacts[0].path",
+      "models/bad-lock/artifacts.lock artifacts[0].sha256",
+      "models/misspelt/model.yaml batchng",
+      "models/misspelt/model.yaml version",
+      "models/no-yaml/model.yaml:1 ",
+      "models/nothing ",
+    ]);
+    expect(problems.at(-1)?.message).toBe("model.yaml is missing");
+    expect(problems[1]?.hint).toContain("npm run models");
+  });
+
+  it("refuses a folder that is not there, and one without models", () => {
+    expect(loadModels(path.join(folder, "absent"))).toMatchObject({
+      value: [],
+      problems: [{ message: "there is no such folder" }],
+    });
+    expect(loadModels(folder)).toMatchObject({
+      value: [],
+      problems: [{ message: "there is no model here" }],
+    });
+  });
+
+  it("reads label files, and suggests the one that is there", () => {
+    const labelled = spec.replace(
+      "outputs: [{ name: y, dataType: FP32, dims: [4] }]",
+      "outputs: [{ name: y, dataType: FP32, dims: [4], labelFilename: labels.txt }]",
+    );
+    write({
+      "right/model.yaml": labelled,
+      "right/labels.txt": "one\ntwo\n",
+      "wrong/model.yaml": labelled,
+      "wrong/label.txt": "",
+    });
+    const { value, problems } = loadModels(folder);
+    expect(value[0]?.labels).toEqual([artifactOf("labels.txt", "one\ntwo\n")]);
+    expect(problems).toEqual([
+      {
+        file: "models/wrong/model.yaml",
+        path: "outputs[0].labelFilename",
+        message: "there is no file `labels.txt` in the model's folder",
+        hint: "did you mean `label.txt`?",
+      },
+    ]);
+  });
+});
+
+describe("artifacts", () => {
+  it("are the files of numbered folders, without by-products and hidden files", () => {
+    write({
+      "a/1/model.py": "",
+      "a/1/package/__init__.py": "",
+      "a/1/__pycache__/model.cpython-311.pyc": "",
+      "a/1/stray.pyc": "",
+      "a/1/.cache/x": "",
+      "a/10/model.py": "",
+      "a/2/model.py": "",
+      "a/01/model.py": "",
+      "a/0/model.py": "",
+      "a/v3/model.py": "",
+      "a/model.yaml": "",
+    });
+    const found = listArtifacts(path.join(folder, "a"));
+    expect(found.map((file) => file.path)).toEqual([
+      "1/model.py",
+      "1/package/__init__.py",
+      "10/model.py",
+      "2/model.py",
+    ]);
+    expect(found[0]).toEqual({ path: "1/model.py", bytes: 0, sha256: emptySha });
+  });
+
+  it("are hashed whole, however large they are", () => {
+    // More than the piece that is read at once.
+    const content = "0123456789abcdef".repeat(600_000);
+    write({ "a/1/model.onnx": content });
+    expect(hashFile(path.join(folder, "a"), "1/model.onnx")).toEqual(artifactOf("1/model.onnx", content));
+  });
+
+  it("are told apart as locked, unlocked and missing", () => {
+    write({
+      "a/1/locked": "locked",
+      "a/1/changed": "after",
+      "a/1/new": "new",
+      "a/artifacts.lock": formatLock([
+        artifactOf("1/locked", "locked"),
+        artifactOf("1/changed", "before"),
+        artifactOf("2/elsewhere", "elsewhere"),
+      ]),
+    });
+    expect(readArtifacts(path.join(folder, "a"), "lock")).toEqual({
+      artifacts: {
+        files: [
+          artifactOf("1/changed", "after"),
+          artifactOf("1/locked", "locked"),
+          artifactOf("1/new", "new"),
+          artifactOf("2/elsewhere", "elsewhere"),
+        ],
+        unlocked: ["1/changed", "1/new"],
+        missing: ["2/elsewhere"],
+      },
+      problems: [],
+    });
+  });
+});
+
+describe("artifacts.lock", () => {
+  const artifact = fc
+    .tuple(fc.integer({ min: 1, max: 99 }), fc.string({ minLength: 1, maxLength: 120 }), fc.string())
+    .map(([version, name, content]) => artifactOf(`${String(version)}/${name}`, content));
+
+  it("is the same text for the same artifacts in any order, and is read back", () => {
+    const some = fc.uniqueArray(artifact, { selector: (file) => file.path, maxLength: 6 });
+    const shuffled = some.chain((files) =>
+      fc.tuple(
+        fc.constant(files),
+        fc.shuffledSubarray(files, { minLength: files.length, maxLength: files.length }),
+      ),
+    );
+    fc.assert(
+      fc.property(shuffled, ([files, other]) => {
+        const text = formatLock(files);
+        expect(formatLock(other)).toBe(text);
+        write({ "a/artifacts.lock": text });
+        const { artifacts, problems } = readArtifacts(path.join(folder, "a"), "lock");
+        expect(problems).toEqual([]);
+        const paths = artifacts.files.map((file) => file.path);
+        expect(paths).toEqual([...paths].sort());
+        expect(new Set(artifacts.files)).toEqual(new Set(files));
+      }),
+    );
+  });
+
+  it("is sorted and says who writes it", () => {
+    expect(formatLock([artifactOf("1/b", ""), artifactOf("1/a", "")])).toBe(
+      [
+        "# Written by `npm run models`: what the version folders hold. Not edited by hand.",
+        "artifacts:",
+        `  - path: 1/a\n    bytes: 0\n    sha256: ${emptySha}`,
+        `  - path: 1/b\n    bytes: 0\n    sha256: ${emptySha}\n`,
+      ].join("\n"),
+    );
+  });
+});

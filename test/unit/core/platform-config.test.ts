@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { parsePlatform } from "../../../core/spec/platform.ts";
+
+const file = "Pulumi.test.yaml";
+
+function parse(values: Readonly<Record<string, unknown>>): ReturnType<typeof parsePlatform> {
+  return parsePlatform((namespace, key) => values[`${namespace}:${key}`], file);
+}
+
+const least = {
+  "triton-platform:target": "local",
+  "triton-platform:servers": { gpu: {} },
+  "triton-platform:defaultServer": "gpu",
+  "holysheep:baseUrl": "https://api.example.com/v1",
+  "holysheep:model": "some-model",
+};
+
+describe("a stack's config", () => {
+  it("comes with defaults", () => {
+    expect(parse(least)).toEqual({
+      value: {
+        target: "local",
+        models: "models",
+        servers: { gpu: { replicas: 1 } },
+        defaultServer: "gpu",
+        local: {
+          directory: ".local",
+          httpPort: 8000,
+          grpcPort: 8001,
+          metricsPort: 8002,
+          prometheusPort: 9090,
+          serverGrpcPorts: 8010,
+          replicaPorts: 18000,
+          simulatorPort: 18900,
+        },
+        holysheep: { baseUrl: "https://api.example.com/v1", model: "some-model" },
+      },
+    });
+  });
+
+  it("reads server groups with sizes in bytes", () => {
+    const servers = { gpu: { replicas: 2, responseCache: "256MiB" }, llm: { models: ["llm-backend"] } };
+    expect(parse({ ...least, "triton-platform:servers": servers })).toMatchObject({
+      value: {
+        servers: {
+          gpu: { replicas: 2, responseCache: 2 ** 28 },
+          llm: { models: ["llm-backend"], replicas: 1 },
+        },
+      },
+    });
+  });
+
+  it("is refused with every problem at its path", () => {
+    const parsed = parse({
+      "triton-platform:target": "lokal",
+      "triton-platform:servers": { GPU: {}, b: { replica: 2 }, c: { replicas: 0, models: [] } },
+      "triton-platform:local": { httpPort: 70_000, grpcport: 1 },
+      "holysheep:baseUrl": "api.example.com",
+    });
+    expect(parsed).toEqual({
+      problems: [
+        { file, path: "target", message: '"lokal" is not allowed', hint: "did you mean `local`?" },
+        {
+          file,
+          path: "servers.GPU",
+          message: "this is no name for a server",
+          hint: "use lower-case letters, digits and -",
+        },
+        {
+          file,
+          path: "servers.b.replica",
+          message: "unknown key `replica`",
+          hint: "did you mean `replicas`?",
+        },
+        {
+          file,
+          path: "servers.c.models",
+          message: "the number of entries is out of range",
+          hint: "it must be at least 1",
+        },
+        { file, path: "servers.c.replicas", message: "0 is out of range", hint: "it must be at least 1" },
+        { file, path: "defaultServer", message: "missing", hint: "add it; it is a string" },
+        { file, path: "local.httpPort", message: "70000 is out of range", hint: "it must be at most 65535" },
+        { file, path: "local.grpcport", message: "unknown key `grpcport`", hint: "did you mean `grpcPort`?" },
+        {
+          file,
+          path: "holysheep.baseUrl",
+          message: "this is no URL",
+          hint: "write it like https://api.holysheep.ai/v1",
+        },
+        { file, path: "holysheep.model", message: "missing", hint: "add it; it is a string" },
+      ],
+    });
+  });
+
+  it("needs at least one server", () => {
+    expect(parse({ ...least, "triton-platform:servers": {} })).toMatchObject({
+      problems: [{ path: "servers", message: "there is no server" }],
+    });
+  });
+});
