@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Fetch } from "./engine-download.ts";
+import { requirePython, type Fetch } from "./engine-download.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";
 import { cleanPython, pipArguments } from "./python.ts";
 import { askProgram, runProgram, type Report } from "./run-program.ts";
@@ -24,9 +24,8 @@ const moduleFolder = fileURLToPath(new URL("engine/", import.meta.url));
  * Builds the engine from the Go module proxy: some minutes once, and what a killed build has compiled is not compiled
  * again. Only the CLI comes of it; a release also has language hosts, which inline programs do without.
  */
-export async function buildEngine({ version, bin, places, findInterpreter, report }: Fetch): Promise<void> {
-  const go =
-    (await findGo(places.go)) ?? (await installGo(places.go, (await findInterpreter()).executable, report));
+export async function buildEngine({ version, bin, places, report }: Fetch): Promise<void> {
+  const go = (await findGo(places.go)) ?? (await installGo(places.go, requirePython(), report));
   const env = {
     // The installed Go is new enough; a C compiler, a workspace around this project and the user's flags are not meant.
     GOTOOLCHAIN: "local",

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } f
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Interpreter } from "./interpreter.ts";
+import { findProgram } from "./find-program.ts";
 import type { Places } from "./places.ts";
 import { runProgram, type Report } from "./run-program.ts";
 import { UserError } from "./user-error.ts";
@@ -12,7 +12,6 @@ export interface Fetch {
   readonly version: string;
   readonly bin: string;
   readonly places: Places;
-  readonly findInterpreter: () => Promise<Interpreter>;
   readonly report: Report;
 }
 
@@ -34,7 +33,7 @@ export function releaseFiles(
  * run Pulumi's install script, whose curl waits without end for a network that drops packets; here Python, which
  * knows the machine's proxies and certificates, gives up soon and checks the release's sha256.
  */
-export async function downloadEngine({ version, bin, findInterpreter, report }: Fetch): Promise<void> {
+export async function downloadEngine({ version, bin, report }: Fetch): Promise<void> {
   const files = releaseFiles(version, { system: process.platform, architecture: process.arch });
   if (files === undefined) {
     throw new UserError(
@@ -42,13 +41,13 @@ export async function downloadEngine({ version, bin, findInterpreter, report }: 
       "use another machine",
     );
   }
-  const { executable } = await findInterpreter();
+  const python = requirePython();
   mkdirSync(bin, { recursive: true });
   const folder = mkdtempSync(path.join(path.dirname(bin), ".download-"));
   try {
     report(`downloading pulumi ${version}`);
     await runProgram({
-      command: executable,
+      command: python,
       args: [
         fileURLToPath(new URL("engine/download.py", import.meta.url)),
         files.archive,
@@ -66,8 +65,15 @@ export async function downloadEngine({ version, bin, findInterpreter, report }: 
   }
 }
 
+/** Any Python 3 does for fetching the engine; only Triton is particular. */
+export function requirePython(): string {
+  const python = findProgram("python3");
+  if (python !== undefined) return python;
+  throw new UserError("There is no python3 on PATH", "install Python 3");
+}
+
 /** Moves a release's programs to their place, `pulumi` last. */
-function installFiles(unpacked: string, bin: string): void {
+export function installFiles(unpacked: string, bin: string): void {
   const source = existsSync(path.join(unpacked, "bin")) ? path.join(unpacked, "bin") : unpacked;
   const names = readdirSync(source).sort((a, b) => Number(a === "pulumi") - Number(b === "pulumi"));
   for (const name of names) renameSync(path.join(source, name), path.join(bin, name));

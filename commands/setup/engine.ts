@@ -6,7 +6,6 @@ import { z } from "zod";
 import { downloadEngine } from "./engine-download.ts";
 import { buildEngine } from "./engine-build.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";
-import type { Interpreter } from "./interpreter.ts";
 import type { Places } from "./places.ts";
 import { askProgram, type Report } from "./run-program.ts";
 import { readState, writeState } from "./state.ts";
@@ -73,11 +72,7 @@ export function readyEngine(places: Places): Engine | undefined {
 }
 
 /** Finds the engine: on PATH, in the launcher's cache, by download, or else by building it. */
-export async function prepareEngine(
-  places: Places,
-  findInterpreter: () => Promise<Interpreter>,
-  report: Report,
-): Promise<Engine> {
+export async function prepareEngine(places: Places, report: Report): Promise<Engine> {
   const onPath = firstOnPath();
   const remember = (executable: string, version: Version): Engine => {
     const engine = engineAt(executable, formatVersion(version));
@@ -101,7 +96,7 @@ export async function prepareEngine(
   const failures: string[] = [];
   for (const fetch of [downloadEngine, buildEngine]) {
     try {
-      await fetch({ version: engineVersion, bin, places, findInterpreter, report });
+      await fetch({ version: engineVersion, bin, places, report });
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       failures.push(`${error.message}\n  → ${error.hint}`);

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import process from "node:process";
 import { prepareEngine, readyEngine, type Engine } from "./engine.ts";
-import { findInterpreter, type Interpreter } from "./interpreter.ts";
+import { findInterpreter, minorOf, type Interpreter } from "./interpreter.ts";
 import { withLock } from "./lock.mjs";
 import {
   declinedInstallation,
@@ -17,6 +17,7 @@ import { placesIn, projectRoot, type Places } from "./places.ts";
 import { checkPlatform, thisPlatform } from "./platform.ts";
 import { readyPrograms, requirePrograms, type Programs } from "./programs.ts";
 import { preparePython, readyPython, sitePackagesIn, type Python } from "./python.ts";
+import type { Report } from "./run-program.ts";
 import { isAttended, runSteps, type Step } from "./steps.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
@@ -110,8 +111,9 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
       run: (report) => installPackages(packages, report),
     });
   }
-  if (lacksPrograms)
+  if (lacksPrograms) {
     steps.push({ title: "HAProxy and Prometheus", run: () => Promise.resolve(requirePrograms()) });
+  }
   // Asked again after the packages: they change what the interpreter can do.
   const current = once(packages.length > 0 ? findInterpreter : interpreter);
   if (lacksPython) {
@@ -127,18 +129,16 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
     });
   }
   if (needs.includes("engine") && ready.engine === undefined) {
-    steps.push({ title: "Pulumi CLI", run: (report) => prepareEngine(places, current, report) });
+    steps.push({ title: "Pulumi CLI", run: (report) => prepareEngine(places, report) });
   }
   await runSteps(steps);
 }
 
-async function prepareReadyTriton(
-  places: Places,
-  interpreter: Interpreter,
-  report: (text: string) => void,
-): Promise<Triton> {
-  // The environment may have been made from another interpreter than is preferred by now.
-  const python = readyPython(places) ?? (await preparePython(places, interpreter, report));
+async function prepareReadyTriton(places: Places, interpreter: Interpreter, report: Report): Promise<Triton> {
+  const ready = readyPython(places);
+  // The environment may have been made from another Python than is preferred by now, for which torch is.
+  const fits = ready?.minor === minorOf(interpreter.version);
+  const python = ready !== undefined && fits ? ready : await preparePython(places, interpreter, report);
   return prepareTriton(places, python, interpreter, report);
 }
 
@@ -148,12 +148,17 @@ async function agreeOnPackages(packages: readonly string[], yes: boolean): Promi
   if (problem !== undefined) throw problem;
   if (yes || !process.stdin.isTTY || !isAttended()) return;
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await prompt.question(`Run \`${installCommand(packages)}\`? [Y/n] `);
-    if (!/^(y(es)?)?$/i.test(answer.trim())) throw declinedInstallation(packages);
-  } finally {
-    prompt.close();
-  }
+  // Ctrl-C and Ctrl-D close the prompt and leave the question open for ever.
+  const closed = new AbortController();
+  prompt.once("close", () => {
+    closed.abort();
+  });
+  const { signal } = closed;
+  const answer = await prompt
+    .question(`Run \`${installCommand(packages)}\`? [Y/n] `, { signal })
+    .catch(() => "no");
+  prompt.close();
+  if (!/^(y(es)?)?$/i.test(answer.trim())) throw declinedInstallation(packages);
 }
 
 function once<T>(work: () => Promise<T>): () => Promise<T> {

@@ -16,8 +16,8 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
   // Loaded late: where everything is ready, there are no steps.
   const { Listr, ListrLogger, ProcessOutput } = await import("listr2");
   const output = { processOutput: new ProcessOutput(process.stderr, process.stderr), useIcons: true };
-  // listr2's animated renderer looks at standard output by itself.
-  const animated = isAttended() && process.stdout.isTTY;
+  // listr2's animated renderer looks at standard output by itself, and needs one with a size.
+  const animated = isAttended() && process.stdout.isTTY && process.stdout.columns * process.stdout.rows > 0;
   const failures: unknown[] = [];
   const tasks = steps.map(({ title, run }) => ({
     title,

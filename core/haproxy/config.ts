@@ -117,8 +117,12 @@ const callerRules = [
   "http-request del-header x-api-key",
 ];
 
-/** What a conversation is kept on one server by: the id alone would let callers share a server's history by chance. */
+/**
+ * What a conversation is kept on one server by: the id alone would let callers share a server's history by chance. A
+ * client's own claim is dropped.
+ */
 const conversationRules = [
+  "http-request del-header x-conversation-key",
   `http-request set-header x-conversation-key %[req.hdr(${forwardedHeaders.caller})]|%[req.hdr(${forwardedHeaders.conversation})] if { req.hdr(${forwardedHeaders.conversation}) -m found }`,
 ];
 
@@ -184,7 +188,7 @@ function grpcFrontend(plan: BalancerPlan): string {
     ...callerRules,
     ...conversationRules,
     ...others.flatMap(({ plan: { name }, plan: server }) =>
-      routeGrpc(server, `{ req.hdr(${serverMetadata}) ${name} }`),
+      routeGrpc(server, `{ req.hdr(${serverMetadata}) -m str ${name} }`),
     ),
     ...routeGrpc(defaultServer(plan).plan),
   ]);
@@ -267,7 +271,7 @@ function backend(
     variant === undefined
       ? // Failed connections count as failed checks, so a dead replica is out at once.
         (replica: Replica) =>
-          `check port ${String(replica.httpPort)} check-proto h1 inter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down pool-purge-delay 1s`
+          `check port ${String(replica.httpPort)} check-proto h1 inter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down`
       : (replica: Replica) => `track ${name}/${replica.name}`;
   return section(`backend ${name}${variant === undefined ? "" : `.${variant}`}`, [
     `timeout server ${String(plan.timing.balancerServer)}s`,
@@ -316,7 +320,8 @@ function keepsConversations(plan: ServerPlan): boolean {
 }
 
 function backendNames(plan: ServerPlan, protocol: Protocol): string[] {
-  const variants = keepsConversations(plan) ? ["", "-conversations"] : [""];
+  // The dot is in no server's name: no other server's backend can have this name.
+  const variants = keepsConversations(plan) ? ["", ".conversations"] : [""];
   return variants.map((variant) => `${protocol}-${plan.name}${variant}`);
 }
 

@@ -103,7 +103,7 @@ function warmup(sample: ModelSpec["warmup"][number], spec: ModelSpec): Message {
     ["name", `batch ${String(sample.batchSize)}`],
     ["batch_size", sample.batchSize],
     ...spec.inputs
-      .filter((input) => !input.optional || sample.inputs[input.name] !== undefined)
+      .filter((input) => !input.optional || Object.hasOwn(sample.inputs, input.name))
       .map((input): Field => {
         const given = sample.inputs[input.name];
         return [

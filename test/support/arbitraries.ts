@@ -2,7 +2,7 @@ import fc from "fast-check";
 import type { Model } from "../../core/spec/load.ts";
 import { backends, dataTypes, type ModelSpec } from "../../core/spec/model.ts";
 import type { PlatformConfig } from "../../core/spec/platform.ts";
-import { modelOf, platformOf } from "./models.ts";
+import { modelWith, platformOf, specOf } from "./models.ts";
 
 /** Text with everything a quoted string can be broken by. */
 export const nastyText = fc.string({
@@ -140,6 +140,8 @@ export const serverName: fc.Arbitrary<string> = fc.oneof(
   },
 );
 
+const anySpec = specOf("any");
+
 export interface Platform {
   readonly models: readonly Model[];
   readonly config: PlatformConfig;
@@ -165,14 +167,21 @@ export const platform: fc.Arbitrary<Platform> = fc
   .map((groups) => {
     const members = groups.map(({ size, stem, conversations, costly }, g) =>
       Array.from({ length: size }, (_, i) =>
-        // Names are unique by their end, however alike the stems are.
-        modelOf(`${stem}-${String(g)}-${String(i)}`, {
-          conversationAffinity: conversations && i % 2 === 0,
-          idempotent: !(costly && i % 3 === 0),
-        }),
+        modelWith(
+          {
+            ...anySpec,
+            // Unique by its end, however alike the stems are.
+            name: `${stem}-${String(g)}-${String(i)}`,
+            conversationAffinity: conversations && i % 2 === 0,
+            idempotent: !(costly && i % 3 === 0),
+          },
+          ["1/model.py"],
+        ),
       ),
     );
     return {
+      // A counterexample is told by its groups: all its models would be pages.
+      [fc.toStringMethod]: () => fc.stringify(groups),
       models: members.flat(),
       config: platformOf({
         defaultServer: groups[0]?.name ?? "",

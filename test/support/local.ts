@@ -7,6 +7,7 @@ import { modelOf, platformOf } from "./models.ts";
 export const tools = {
   python: "/project/.local/venv/bin/python",
   triton: "/opt/tritonserver",
+  libraryPath: "/opt/tritonserver/external_libs",
   haproxy: "/usr/sbin/haproxy",
   prometheus: "/usr/bin/prometheus",
   promtool: "/usr/bin/promtool",

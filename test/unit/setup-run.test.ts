@@ -43,6 +43,16 @@ function run(...args: string[]) {
 }
 
 describe.concurrent("run.mjs", { timeout: 30_000 }, () => {
+  it("asks for a newer Node where this one is too old", async ({ expect }) => {
+    const folder = mkdtempSync(path.join(checkout, "old-node-"));
+    cpSync(path.join(checkout, "commands"), path.join(folder, "commands"), { recursive: true });
+    writeFileSync(path.join(folder, "package.json"), '{"engines": {"node": ">=99.0"}}');
+    const args = [path.join(folder, "commands", "run.mjs"), "echo"];
+    const { stderr, exitCode } = await execa(process.execPath, args, { reject: false });
+    expect(stderr).toMatch(/^Node\.js 99\.0 or newer is needed; this is \d+/);
+    expect(exitCode).toBe(1);
+  });
+
   it("runs a command with its arguments", async ({ expect }) => {
     const { stdout, stderr, exitCode } = await run("echo", "--fast", "a b");
     expect(stdout).toBe('[["--fast","a b"],["--fast","a b"]]');

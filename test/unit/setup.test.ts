@@ -1,5 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -7,7 +15,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { isSufficientGo, oldestGo, pypiGo } from "../../commands/setup/engine-build.ts";
-import { releaseFiles } from "../../commands/setup/engine-download.ts";
+import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";
 import { findProgram, findPrograms } from "../../commands/setup/find-program.ts";
 import { isSupportedPython, isSystemPython } from "../../commands/setup/interpreter.ts";
@@ -238,6 +246,20 @@ describe("the engine", () => {
     });
     expect(releaseFiles("3.1.2", { system: "win32", architecture: "x64" })).toBeUndefined();
     expect(releaseFiles("3.1.2", { system: "linux", architecture: "ia32" })).toBeUndefined();
+  });
+
+  it.each([".", "bin"])("is put in its place from a release with its programs in `%s`", (where) => {
+    const unpacked = path.join(folder, "pulumi");
+    const bin = path.join(folder, "versions", "bin");
+    mkdirSync(path.join(unpacked, where), { recursive: true });
+    mkdirSync(bin, { recursive: true });
+    for (const name of ["pulumi", "pulumi-language-nodejs"]) {
+      writeFileSync(path.join(unpacked, where, name), "new");
+    }
+    writeFileSync(path.join(bin, "pulumi"), "old and broken");
+    installFiles(unpacked, bin);
+    expect(readdirSync(bin).sort()).toEqual(["pulumi", "pulumi-language-nodejs"]);
+    expect(readFileSync(path.join(bin, "pulumi"), "utf8")).toBe("new");
   });
 
   it("is built in the version that is downloaded, by the Go that go.mod asks for", () => {

@@ -210,7 +210,7 @@ export function isFree(port: number): Promise<boolean> {
     server.once("error", () => {
       resolve(false);
     });
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => {
+    server.listen({ port, host: loopback, exclusive: true }, () => {
       server.close(() => {
         resolve(true);
       });
@@ -226,16 +226,17 @@ async function drain({ drain: plan }: ProcessInputs): Promise<void> {
     const rows = await statistics(plan);
     return rows.every(({ scur }) => scur === "0") ? true : undefined;
   });
-  // Triton's HTTP server waits for every open connection at its stop; gRPC sends its clients away by itself.
-  await until(idleTimeout, async () => {
-    const rows = await table(plan.socket, "show servers conn", " ");
-    const idle = rows.filter((row) => plan.entries.http.includes(row["bkname/svname"] ?? ""));
-    return idle.every((row) => row.idle_cur === "0") ? true : undefined;
-  });
+  // Triton's HTTP server waits for every open connection at its stop, and HAProxy keeps idle ones in a pool. It closes
+  // them when a server's address changes, which is the one way its runtime socket offers.
+  for (const entry of plan.entries.http) {
+    await haproxyCommand(plan.socket, `set server ${entry} addr ${elsewhere}`);
+    await haproxyCommand(plan.socket, `set server ${entry} addr ${loopback}`);
+  }
 }
 
-/** Seconds. The balancer closes half of the idle connections every second (`pool-purge-delay`). */
-const idleTimeout = 10;
+const loopback = "127.0.0.1";
+/** Another address of the loopback range; nothing is sent there, since the server is drained. */
+const elsewhere = "127.0.0.2";
 
 /** Back into the balancer, and not before the balancer itself sees it ready: the next replica may go down then. */
 async function undrain({ drain: plan, name }: ProcessInputs): Promise<void> {
@@ -260,21 +261,13 @@ async function setState(plan: DrainPlan, state: "drain" | "ready"): Promise<void
 }
 
 /** HAProxy's statistics of these entries; none where it does not run or does not know them. */
-async function statistics(plan: DrainPlan): Promise<Row[]> {
-  const rows = await table(plan.socket, "show stat", ",");
-  return rows.filter((row) => allEntries(plan).includes(`${row.pxname ?? ""}/${row.svname ?? ""}`));
-}
-
-type Row = Readonly<Record<string, string>>;
-
-/** An answer of HAProxy's runtime socket as rows by column. */
-async function table(socket: string, command: string, separator: string): Promise<Row[]> {
-  const answer = (await haproxyCommand(socket, command)) ?? "";
+async function statistics(plan: DrainPlan): Promise<Readonly<Record<string, string>>[]> {
+  const answer = (await haproxyCommand(plan.socket, "show stat")) ?? "";
   const [head = "", ...lines] = answer.trim().split("\n");
-  const columns = head.replace(/^# /, "").split(separator);
-  return lines.map((line) =>
-    Object.fromEntries(line.split(separator).map((cell, i) => [columns[i] ?? "", cell])),
-  );
+  const columns = head.replace(/^# /, "").split(",");
+  return lines
+    .map((line) => Object.fromEntries(line.split(",").map((cell, i) => [columns[i] ?? "", cell])))
+    .filter(({ pxname, svname }) => allEntries(plan).includes(`${pxname ?? ""}/${svname ?? ""}`));
 }
 
 function messageOf(error: unknown): string {

@@ -5,7 +5,7 @@ import type { ModelSpec } from "../../../core/spec/model.ts";
 import { renderConfigPbtxt } from "../../../core/triton/config-pbtxt.ts";
 import { modelSpec } from "../../support/arbitraries.ts";
 import { ModelConfigReader, type ModelConfig } from "../../support/model-config-reader.ts";
-import { specOf } from "../../support/models.ts";
+import { specOf, x } from "../../support/models.ts";
 import { needing, venvPython } from "../../support/tools.ts";
 
 const embedder = specOf("embedding-model", {
@@ -39,6 +39,12 @@ const llm = specOf("llm-backend", {
   upstream: "holysheep",
   parameters: { max_retries: "4", note: 'a "quoted"\nline\\' },
   versions: { all: true },
+});
+
+/** No own key of the warm-up's inputs, and yet a property of every plain object. */
+const namedLikeAMethod = specOf("m", {
+  inputs: [x, { ...x, name: "toString", optional: true }],
+  warmup: [{ batchSize: 1 }],
 });
 
 const ensemble = specOf("text-analysis", {
@@ -77,7 +83,7 @@ describe.skipIf(venvPython.program === undefined)(
           expect(meaning(read)).toEqual(written(spec));
           expect(read.platform).toBe(spec.ensemble === undefined ? "" : "ensemble");
         }),
-        { numRuns: 300 },
+        { numRuns: 300, examples: [[namedLikeAMethod]] },
       );
     });
 

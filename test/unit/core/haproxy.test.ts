@@ -4,10 +4,10 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { balancerEntries } from "../../../core/haproxy/config.ts";
-import { platform } from "../../support/arbitraries.ts";
+import { platform, type Platform } from "../../support/arbitraries.ts";
 import { fileOf, localPlanOf, twoGroups } from "../../support/local.ts";
 import { modelOf, platformOf } from "../../support/models.ts";
-import { haproxy, needing, promtool, runTool } from "../../support/tools.ts";
+import { haproxy, needing, runTool } from "../../support/tools.ts";
 
 const configOf = (...args: Parameters<typeof localPlanOf>): string =>
   fileOf(localPlanOf(...args), "haproxy-config");
@@ -29,6 +29,22 @@ function serversOf(config: string): string[] {
     if (keyword === "backend") backend = name;
     return keyword === "server" ? [`${backend}/${name}`] : [];
   });
+}
+
+/** Names that the file's own words, backends and ACLs are made of; each server has one model. */
+const confusing = platformWithServers([
+  ...["a", "a-conversations", "conversations", "of-a", "http", "grpc", "metrics"],
+  ...["or", "if", "unless", "found", "eq", "lt"],
+]);
+
+function platformWithServers(names: readonly string[]): Platform {
+  return {
+    models: names.map((name) => modelOf(`model-of-${name}`, { conversationAffinity: true })),
+    config: platformOf({
+      defaultServer: names[0] ?? "",
+      servers: Object.fromEntries(names.map((name) => [name, { models: [`model-of-${name}`] }])),
+    }),
+  };
 }
 
 describe("haproxy.cfg", () => {
@@ -73,7 +89,12 @@ describe("haproxy.cfg", () => {
     fc.assert(
       fc.property(platform, (any) => {
         const plan = localPlanOf(any);
-        const entries = plan.servers.flatMap((server) => [...balancerEntries(server).values()].flat());
+        const entries = plan.servers.flatMap((server) =>
+          server.replicas.flatMap((replica) => {
+            const { http, grpc } = balancerEntries(server, replica);
+            return [...http, ...grpc];
+          }),
+        );
         expect(serversOf(fileOf(plan, "haproxy-config")).sort()).toEqual(entries.sort());
         expect(new Set(entries).size).toBe(entries.length);
       }),
@@ -94,6 +115,13 @@ describe("haproxy.cfg", () => {
       }),
       { numRuns: 30 },
     );
+  });
+
+  it("tells servers apart that are named like each other's backends", () => {
+    const servers = serversOf(configOf(confusing));
+    expect(new Set(servers).size).toBe(servers.length);
+    const acls = linesOf(configOf(confusing), "acl").map(([name = ""]) => name);
+    expect(new Set(acls).size).toBe(acls.length);
   });
 
   it("gives every backend the patience of its own models", () => {
@@ -132,6 +160,10 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "haproxy.cfg, ju
     );
   });
 
+  it("is valid where servers are named like other parts of the file", () => {
+    judge(configOf(confusing));
+  });
+
   it("is valid for 150 models with the longest names there are", () => {
     const models = Array.from({ length: 150 }, (_, i) =>
       modelOf(`${"m".repeat(252)}${String(i).padStart(3, "0")}`, {
@@ -144,30 +176,3 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "haproxy.cfg, ju
     judge(configOf({ models: [...models, modelOf("rest")], config }));
   });
 });
-
-describe("prometheus.yml", () => {
-  it("of two groups is as the golden file has it", async () => {
-    const text = fileOf(localPlanOf(twoGroups), "prometheus-config");
-    await expect(text).toMatchFileSnapshot("golden/prometheus.txt");
-  });
-});
-
-describe.skipIf(promtool.program === undefined)(
-  needing(promtool, "prometheus.yml, judged by promtool check config"),
-  () => {
-    it("is valid for any platform", () => {
-      const folder = mkdtempSync(path.join(tmpdir(), "prometheus-"));
-      try {
-        const files = fc.sample(platform, 20).map((any, i) => {
-          const file = path.join(folder, `${String(i)}.yml`);
-          writeFileSync(file, fileOf(localPlanOf(any), "prometheus-config"));
-          return file;
-        });
-        const said = runTool(promtool, ["check", "config", ...files]);
-        expect(said.match(/SUCCESS/g)).toHaveLength(files.length);
-      } finally {
-        rmSync(folder, { recursive: true });
-      }
-    });
-  },
-);

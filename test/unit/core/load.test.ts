@@ -116,7 +116,7 @@ describe("artifacts", () => {
     write({
       "a/1/model.py": "",
       "a/1/package/__init__.py": "",
-      "a/1/__pycache__/model.cpython-311.pyc": "",
+      "a/1/__pycache__/model.cpython-311.pyc.140": "",
       "a/1/stray.pyc": "",
       "a/1/.cache/x": "",
       "a/10/model.py": "",

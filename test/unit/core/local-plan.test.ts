@@ -24,7 +24,7 @@ describe("the plan of this machine", () => {
       { name: "balancer", after: ["gpu-0", "gpu-1", "llm-0"], ports: [8000, 8001, 8002, 8010, 8011] },
       { name: "prometheus", after: [], ports: [9090] },
     ]);
-    expect(plan.endpoints).toEqual({
+    expect(plan.description.endpoints).toEqual({
       http: "http://127.0.0.1:8000",
       grpc: "127.0.0.1:8001",
       metrics: "http://127.0.0.1:8002/metrics",
@@ -94,15 +94,13 @@ describe("the plan of this machine", () => {
     const plan = localPlanOf(twoGroups);
     expect(processOf(plan, "gpu-1").drain).toEqual({
       socket: "/project/.local/run/haproxy.sock",
-      entries: ["http-gpu/gpu-1", "grpc-gpu/gpu-1"],
+      entries: { http: ["http-gpu/gpu-1"], grpc: ["grpc-gpu/gpu-1"] },
       timeout: 15,
     });
-    expect(processOf(plan, "llm-0").drain?.entries).toEqual([
-      "http-llm/llm-0",
-      "http-llm.conversations/llm-0",
-      "grpc-llm/llm-0",
-      "grpc-llm.conversations/llm-0",
-    ]);
+    expect(processOf(plan, "llm-0").drain?.entries).toEqual({
+      http: ["http-llm/llm-0", "http-llm.conversations/llm-0"],
+      grpc: ["grpc-llm/llm-0", "grpc-llm.conversations/llm-0"],
+    });
   });
 
   it("keeps a repository in a folder named by its content, which its Tritons read", () => {

@@ -125,6 +125,27 @@ describe("values", () => {
     expect(problems[0]?.hint).toContain(hint);
   });
 
+  it.each([
+    { field: "maxBatchSize", text: withText("").replace("8", "3000000000"), most: 2 ** 31 - 1 },
+    {
+      field: "batching.maxQueueSize",
+      text: withText("batching: { maxQueueSize: 5000000000 }"),
+      most: 2 ** 32 - 1,
+    },
+    {
+      field: "batching.preferredBatchSizes[0]",
+      text: withText("batching: { preferredBatchSizes: [3000000000] }"),
+      most: 2 ** 31 - 1,
+    },
+    {
+      field: "warmup[0].count",
+      text: withText("warmup: [{ batchSize: 1, count: 5000000000 }]"),
+      most: 2 ** 32 - 1,
+    },
+  ])("that are too wide for Triton's message are refused: $field", ({ field, text, most }) => {
+    expect(problemsOf(text)).toMatchObject([{ path: field, hint: `it must be at most ${String(most)}` }]);
+  });
+
   it("that are missing are named with what they are", () => {
     expect(problemsOf("backend: python")).toEqual([
       { file, path: "maxBatchSize", message: "missing", hint: "add it; it is a number" },
