@@ -1,9 +1,22 @@
 import { defineConfig } from "vitest/config";
 
+/** Tiers of tests, by folder. `npm test` runs all whose tools are there; see commands/test.ts. */
 export default defineConfig({
   test: {
-    include: ["test/unit/**/*.test.ts"],
-    // The tests change nothing that is shared: files need no process each, which would double the time.
-    isolate: false,
+    projects: [
+      // Pure functions need no module registry of their own, and share the helpers that start a Python process once.
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, isolate: false } },
+      { test: { name: "program", include: ["test/program/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        // The real engine and the real servers: one file after the other, since they share two cores.
+        test: {
+          name: "engine",
+          include: ["test/engine/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
+    ],
   },
 });

@@ -36,7 +36,7 @@ export async function main(args: string[]): Promise<void> {
   });
   const { plan, notes } = prepared.value;
   refuse([...models.problems, ...prepared.problems]);
-  refuse(await portProblems(plan, { directory: plan.directory, bin: tools.python.bin }, file));
+  refuse(await portProblems(plan, file));
 
   const progress = new Progress((line) => {
     console.log(line);

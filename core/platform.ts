@@ -43,6 +43,7 @@ export function planPlatform(
   const groups = assignModels(byName, config);
   const problems = [
     ...models.flatMap((model) => [...checkModel(model), ...checkEnsemble(model, byName)]),
+    ...nestedCycles(models, byName),
     ...checkServers(groups, byName, config, file),
   ];
   const adapted = new Map(models.map((model) => [model.spec.name, adapt(model)]));
@@ -57,6 +58,30 @@ export function planPlatform(
     return planServer(name, served, config);
   });
   return { value, problems };
+}
+
+/** Ensembles may use ensembles, but not, through others, themselves; one through itself directly is found as a step. */
+function nestedCycles(models: readonly Model[], byName: ReadonlyMap<string, Model>): Problem[] {
+  const reaches = (from: string, target: string, seen: Set<string>): boolean =>
+    (byName.get(from)?.spec.ensemble?.steps ?? []).some(({ model }) => {
+      if (model === target) return true;
+      if (seen.has(model)) return false;
+      seen.add(model);
+      return reaches(model, target, seen);
+    });
+  return models.flatMap(({ spec, file }) => {
+    const direct = spec.ensemble?.steps.some(({ model }) => model === spec.name) ?? false;
+    return direct || !reaches(spec.name, spec.name, new Set())
+      ? []
+      : [
+          {
+            file,
+            path: "ensemble.steps",
+            message: "this ensemble uses itself through the ensembles of its steps",
+            hint: "break the cycle",
+          },
+        ];
+  });
 }
 
 function planServer(name: string, served: readonly Adaptation[], config: PlatformConfig): ServerPlan {

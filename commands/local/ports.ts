@@ -1,17 +1,11 @@
-import { layout, programStatuses, type SupervisorPlace } from "../../components/local/supervised.ts";
-import { isFree } from "../../components/local/provider/process.ts";
+import { markedProcesses, markOf } from "../../components/local/marks.ts";
+import { isFree } from "../../components/local/ports.ts";
 import type { LocalPlan } from "../../core/local/plan.ts";
 import type { Problem } from "../../core/spec/problem.ts";
-import { existsSync } from "node:fs";
 
-/** Ports the plan wants that another program holds. Those of the platform's own running processes are its own. */
-export async function portProblems(
-  plan: LocalPlan,
-  place: SupervisorPlace,
-  file: string,
-): Promise<Problem[]> {
-  const running = existsSync(layout(place.directory).supervisorSocket) ? await programStatuses(place) : [];
-  const ours = new Set(running.filter(({ pid }) => pid !== undefined).map(({ name }) => name));
+/** Ports the plan wants that another program holds. Those of the platform's own processes are its own. */
+export async function portProblems(plan: LocalPlan, file: string): Promise<Problem[]> {
+  const ours = new Set(markedProcesses(markOf(plan.directory)).map(({ program }) => program));
   const problems: Problem[] = [];
   for (const process of plan.processes.filter(({ name }) => !ours.has(name))) {
     for (const port of process.ports) {

@@ -1,7 +1,7 @@
 """Calls every model once over HTTP and once over gRPC with Triton's own client.
 
 Standard input: `{"http": "host:port", "grpc": "host:port", "cases": [{"model", "server", "inputs": [...]}]}`.
-Standard output: `[{"model", "protocol", "milliseconds", "error"}]`, error being null where the call succeeded.
+Standard output: `[{"model", "protocol", "milliseconds", "error"}]`, error being null for a success.
 """
 
 import json
@@ -47,7 +47,9 @@ def main() -> None:
             except Exception as failure:
                 error = str(failure)
             milliseconds = (time.perf_counter() - started) * 1000
-            results.append({"model": case["model"], "protocol": protocol, "milliseconds": milliseconds, "error": error})
+            results.append(
+                {"model": case["model"], "protocol": protocol, "milliseconds": milliseconds, "error": error}
+            )
     json.dump(results, sys.stdout)
 
 

@@ -118,7 +118,7 @@ async function prepareTorch(python: Python, interpreter: Interpreter): Promise<T
   if (!inEnvironment && folder === undefined) {
     throw new UserError(
       `There is no torch for ${interpreter.executable} (Python ${python.minor})`,
-      `install a CPU build: \`${python.executable} -m pip install torch "numpy<2" --index-url https://download.pytorch.org/whl/cpu\``,
+      `install a CPU build of torch into it with ${python.executable} -m pip install (pytorch.org says how), keeping numpy below 2`,
     );
   }
   if (folder !== undefined) writeFileSync(path.join(python.sitePackages, torchPathFile), `${folder}\n`);
@@ -128,7 +128,7 @@ async function prepareTorch(python: Python, interpreter: Interpreter): Promise<T
     command: python.executable,
     args: ["-c", check],
     failure: `torch${folder === undefined ? "" : ` of ${folder}`} cannot be imported by Python ${python.minor}`,
-    hint: `install another CPU build: \`${python.executable} -m pip install torch --index-url https://download.pytorch.org/whl/cpu\``,
+    hint: `install another CPU build of torch into it with ${python.executable} -m pip install (pytorch.org says how)`,
     cwd: "/",
     env: cleanPython,
   });

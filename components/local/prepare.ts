@@ -1,5 +1,5 @@
 import path from "node:path";
-import { planLocal, type LocalOptions, type LocalPlan } from "../../core/local/plan.ts";
+import { planLocal, portConflicts, type LocalOptions, type LocalPlan } from "../../core/local/plan.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
 import type { Model } from "../../core/spec/load.ts";
@@ -41,7 +41,8 @@ export function prepareLocal(
       "no holysheep:apiKey is set: llm-backend talks to the simulator on this machine (npm run pulumi -- config set --secret holysheep:apiKey)",
     );
   }
-  return { value: { plan: planLocal(value, options), notes }, problems };
+  const plan = planLocal(value, options);
+  return { value: { plan, notes }, problems: [...problems, ...portConflicts(plan, file)] };
 }
 
 function readAdapter(project: string): AdapterSource {

@@ -10,6 +10,7 @@ import {
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
 import type { ServerPlan } from "../platform.ts";
 import type { LocalConfig, PlatformConfig } from "../spec/platform.ts";
+import type { Problem } from "../spec/problem.ts";
 import { servedVersions, type RepositoryFile } from "../triton/repository.ts";
 import { serverFlags } from "../triton/server-flags.ts";
 
@@ -239,6 +240,35 @@ function describe(servers: readonly BalancedServer[], local: LocalConfig): Local
   };
 }
 
+/** Ports two processes want, and ports beyond the last there is. `file` names the stack's config. */
+export function portConflicts(plan: LocalPlan, file: string): Problem[] {
+  const wanted = plan.processes.flatMap(({ name, ports }) => ports.map((port) => ({ name, port })));
+  const path = "triton-platform:local";
+  return wanted.flatMap(({ name, port }, i): Problem[] => {
+    const other = wanted.slice(0, i).find((earlier) => earlier.port === port);
+    if (port > 65_535) {
+      return [
+        {
+          file,
+          path,
+          message: `port ${String(port)} of ${name} is beyond 65535`,
+          hint: "lower replicaPorts or serverGrpcPorts",
+        },
+      ];
+    }
+    return other === undefined
+      ? []
+      : [
+          {
+            file,
+            path,
+            message: `port ${String(port)} is wanted by ${other.name} and by ${name}`,
+            hint: "move one of the ranges: replicaPorts takes three ports per replica, serverGrpcPorts one per server",
+          },
+        ];
+  });
+}
+
 /** Ports of every replica, in the order of the servers. */
 function placeServers(servers: readonly ServerPlan[], local: LocalConfig): BalancedServer[] {
   let next = local.replicaPorts;
@@ -315,9 +345,13 @@ function tritonProcesses(
   }));
 }
 
-/** Unique on this machine: another checkout may run a replica of the same name. */
+/** What the shared memory of all replicas begins with: unique on this machine, where other checkouts run too. */
+export function sharedMemoryName(directory: string): string {
+  return `triton-platform-${sha256(directory).slice(0, 8)}-`;
+}
+
 function sharedMemoryPrefix(directory: string, replica: Replica): string {
-  return `triton-platform-${sha256(directory).slice(0, 8)}-${replica.name}-`;
+  return `${sharedMemoryName(directory)}${replica.name}-`;
 }
 
 function simulatorUrl(config: PlatformConfig): string {

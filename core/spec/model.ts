@@ -50,7 +50,10 @@ const input = z.strictObject({
 const output = z.strictObject({
   ...tensor,
   /** File in the model's folder with one label a line, for Triton's classification extension. */
-  labelFilename: z.string().min(1).optional(),
+  labelFilename: z
+    .string()
+    .regex(/^[^/]+$/, "this is no file name: name a file in the model's own folder, like labels.txt")
+    .optional(),
 });
 
 const instanceGroup = z.strictObject({

@@ -8,7 +8,7 @@ const port = z.int().min(1).max(65535);
 
 /** A server group: the unit of deployment. Its models run together on each of its replicas. */
 const serverSchema = z.strictObject({
-  /** Models of this group. The default server serves every model that no other group lists, and lists none. */
+  /** Models of this group. The default server may leave it out: it serves every model that no group lists. */
   models: z.array(z.string().min(1)).min(1).optional(),
   /** Tritons that serve this group behind the balancer. */
   replicas: z.int().min(1).max(100).default(1),
@@ -90,5 +90,12 @@ export function parsePlatform(
 ): Parsed<PlatformConfig> {
   const own = Object.fromEntries(keys["triton-platform"].map((key) => [key, lookup("triton-platform", key)]));
   const holysheep = Object.fromEntries(keys.holysheep.map((key) => [key, lookup("holysheep", key)]));
-  return parseValue(platformSchema, { ...own, holysheep }, file);
+  const parsed = parseValue(platformSchema, { ...own, holysheep }, file);
+  if ("value" in parsed) return parsed;
+  return { problems: parsed.problems.map((problem) => ({ ...problem, path: configKey(problem.path) })) };
+}
+
+/** `servers.gpu` as the stack's file has it: `triton-platform:servers.gpu`; `holysheep.model` as `holysheep:model`. */
+function configKey(path: string): string {
+  return path.startsWith("holysheep.") ? path.replace(".", ":") : `triton-platform:${path}`;
 }

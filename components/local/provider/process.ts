@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import net from "node:net";
 import path from "node:path";
 import { z } from "zod";
+import { killMarked, markOf, markVariable } from "../marks.ts";
+import { isFree, loopback } from "../ports.ts";
 import {
   haproxyCommand,
   layout,
@@ -57,6 +59,7 @@ export const processHandler: Handler<ProcessInputs> = {
   replaceOn: ["supervisor", "name"],
   id: (inputs) => inputs.name,
   create: async (inputs) => {
+    killMarked(markOf(inputs.supervisor.directory, inputs.name));
     await checkPorts(inputs, []);
     try {
       await launch(inputs);
@@ -78,9 +81,11 @@ export const processHandler: Handler<ProcessInputs> = {
 
 async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
   await checkPorts(news, olds.ports);
-  const { reloadSignal } = news;
-  if (reloadSignal !== undefined && programConfig(olds) === programConfig(news)) {
-    await supervisorctl(news.supervisor, "signal", reloadSignal, news.name);
+  if (fullMark(olds) === fullMark(news)) {
+    // The process itself is as it should be; only what it reads, or how it is watched, has changed.
+    if (news.reloadSignal !== undefined) {
+      await supervisorctl(news.supervisor, "signal", news.reloadSignal, news.name);
+    }
     await awaitReady(news);
     return;
   }
@@ -93,6 +98,8 @@ async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
     await undrain(olds);
     throw new Error(`${messageOf(error)}\nThe previous ${news.name} is running again.`, { cause: error });
   }
+  // Children that a killed server leaves behind.
+  killMarked(fullMark(olds));
   await undrain(news);
 }
 
@@ -106,6 +113,7 @@ async function launch(inputs: ProcessInputs): Promise<void> {
 async function remove(inputs: ProcessInputs): Promise<void> {
   await rm(layout(inputs.supervisor.directory).program(inputs.name), { force: true });
   await reload(inputs);
+  killMarked(markOf(inputs.supervisor.directory, inputs.name));
   await removeSharedMemory(inputs);
 }
 
@@ -131,7 +139,9 @@ function reload({ supervisor, name }: ProcessInputs): Promise<void> {
   return next;
 }
 
-function programConfig({ supervisor, name, command, environment, stopTimeout }: ProcessInputs): string {
+function programConfig(inputs: ProcessInputs): string {
+  const { supervisor, name, command, stopTimeout } = inputs;
+  const environment = { ...inputs.environment, [markVariable]: fullMark(inputs) };
   const escape = (text: string): string => text.replaceAll("%", "%%");
   const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
   const variables = Object.entries(environment).map(([key, value]) => `${key}=${quote(value)}`);
@@ -150,6 +160,14 @@ stdout_logfile=${escape(layout(supervisor.directory).log(name))}
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
 `;
+}
+
+/** Tells one start of a program from the next, but where the program only reads its files again. */
+function fullMark(inputs: ProcessInputs): string {
+  const { supervisor, name, command, environment, stopTimeout, configHash, reloadSignal } = inputs;
+  const start = { command, environment, stopTimeout, ...(reloadSignal === undefined ? { configHash } : {}) };
+  const hash = createHash("sha256").update(JSON.stringify(start)).digest("hex").slice(0, 16);
+  return `${markOf(supervisor.directory, name)}${hash}`;
 }
 
 /** Ready is: answers 200 while being the process that was started. One that ends before is a failure, with its last words. */
@@ -203,21 +221,6 @@ async function checkPorts({ name, ports }: ProcessInputs, held: readonly number[
   );
 }
 
-/** Whether a server could listen on this port of the loopback address now. */
-export function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = net.createServer();
-    server.once("error", () => {
-      resolve(false);
-    });
-    server.listen({ port, host: loopback, exclusive: true }, () => {
-      server.close(() => {
-        resolve(true);
-      });
-    });
-  });
-}
-
 /** No new calls, then the running ones end. Where no balancer runs there is nothing to drain. */
 async function drain({ drain: plan }: ProcessInputs): Promise<void> {
   if (plan === undefined) return;
@@ -234,7 +237,6 @@ async function drain({ drain: plan }: ProcessInputs): Promise<void> {
   }
 }
 
-const loopback = "127.0.0.1";
 /** Another address of the loopback range; nothing is sent there, since the server is drained. */
 const elsewhere = "127.0.0.2";
 

@@ -2,6 +2,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
+import { killMarked, markOf } from "../marks.ts";
 import { layout, supervisorctl, until, type SupervisorPlace } from "../supervised.ts";
 import type { Handler } from "./handler.ts";
 
@@ -37,6 +38,10 @@ async function start(place: SupervisorPlace): Promise<void> {
   await mkdir(files.programs, { recursive: true, mode: 0o700 });
   await mkdir(files.logs, { recursive: true });
   if ((await supervisorctl(place, "pid")) !== undefined) return;
+  // What a killed supervisor leaves: programs it would start by itself, and their processes.
+  killMarked(markOf(place.directory));
+  await rm(files.programs, { recursive: true, force: true });
+  await mkdir(files.programs, { mode: 0o700 });
   await writeFile(files.supervisorConfig, supervisorConfig(place));
   await execa(path.join(place.bin, "supervisord"), ["-c", files.supervisorConfig], { cwd: place.directory });
   const answer = await until(10, () => supervisorctl(place, "pid"));
@@ -78,6 +83,7 @@ async function stop(place: SupervisorPlace): Promise<void> {
     if (gone === undefined)
       throw new Error(`supervisord (process ${String(pid)}) does not stop; see ${files.log("supervisord")}`);
   }
+  killMarked(markOf(place.directory));
   await rm(path.join(place.directory, "run"), { recursive: true, force: true });
   await rm(files.logs, { recursive: true, force: true });
 }

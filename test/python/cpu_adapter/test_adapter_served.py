@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from triton_server import TritonServer, infer
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture(scope="module")
 def client(server: TritonServer) -> Iterator[object]:

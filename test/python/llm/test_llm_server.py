@@ -21,6 +21,8 @@ import pytest
 import triton_server
 from llm_support import MODEL, SIMULATOR
 
+pytestmark = pytest.mark.server
+
 HERE = Path(__file__).parent
 FORWARDED = "(?i)x-(caller|conversation)-id"
 KEYS = ("sk-live-one-0123456789", "sk-live-two-0123456789")

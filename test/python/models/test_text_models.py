@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from triton_server import ROOT, TritonServer, infer
 
+pytestmark = pytest.mark.server
+
 MODELS = ROOT / "models"
 TEXTS = [
     "The striker scored a goal in the final minute of the match.",

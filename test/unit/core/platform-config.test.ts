@@ -59,43 +59,63 @@ describe("a stack's config", () => {
     });
     expect(parsed).toEqual({
       problems: [
-        { file, path: "target", message: '"lokal" is not allowed', hint: "did you mean `local`?" },
         {
           file,
-          path: "servers.GPU",
+          path: "triton-platform:target",
+          message: '"lokal" is not allowed',
+          hint: "did you mean `local`?",
+        },
+        {
+          file,
+          path: "triton-platform:servers.GPU",
           message: "this is no name for a server",
           hint: "use lower-case letters, digits and -",
         },
         {
           file,
-          path: "servers.b.replica",
+          path: "triton-platform:servers.b.replica",
           message: "unknown key `replica`",
           hint: "did you mean `replicas`?",
         },
         {
           file,
-          path: "servers.c.models",
+          path: "triton-platform:servers.c.models",
           message: "the number of entries is out of range",
           hint: "it must be at least 1",
         },
-        { file, path: "servers.c.replicas", message: "0 is out of range", hint: "it must be at least 1" },
-        { file, path: "defaultServer", message: "missing", hint: "add it; it is a string" },
-        { file, path: "local.httpPort", message: "70000 is out of range", hint: "it must be at most 65535" },
-        { file, path: "local.grpcport", message: "unknown key `grpcport`", hint: "did you mean `grpcPort`?" },
         {
           file,
-          path: "holysheep.baseUrl",
+          path: "triton-platform:servers.c.replicas",
+          message: "0 is out of range",
+          hint: "it must be at least 1",
+        },
+        { file, path: "triton-platform:defaultServer", message: "missing", hint: "add it; it is a string" },
+        {
+          file,
+          path: "triton-platform:local.httpPort",
+          message: "70000 is out of range",
+          hint: "it must be at most 65535",
+        },
+        {
+          file,
+          path: "triton-platform:local.grpcport",
+          message: "unknown key `grpcport`",
+          hint: "did you mean `grpcPort`?",
+        },
+        {
+          file,
+          path: "holysheep:baseUrl",
           message: "this is no URL",
           hint: "write it like https://api.holysheep.ai/v1",
         },
-        { file, path: "holysheep.model", message: "missing", hint: "add it; it is a string" },
+        { file, path: "holysheep:model", message: "missing", hint: "add it; it is a string" },
       ],
     });
   });
 
   it("needs at least one server", () => {
     expect(parse({ ...least, "triton-platform:servers": {} })).toMatchObject({
-      problems: [{ path: "servers", message: "there is no server" }],
+      problems: [{ path: "triton-platform:servers", message: "there is no server" }],
     });
   });
 });

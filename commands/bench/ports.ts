@@ -1,0 +1,48 @@
+import { isFree } from "../../components/local/ports.ts";
+import { UserError } from "../setup/user-error.ts";
+
+/** Ports of a platform of the benchmark, as `triton-platform:local` takes them, and one for nginx. */
+export interface BenchPorts {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  readonly metricsPort: number;
+  readonly prometheusPort: number;
+  readonly simulatorPort: number;
+  readonly serverGrpcPorts: number;
+  readonly replicaPorts: number;
+  /** HTTP; gRPC is the next one. */
+  readonly nginxPort: number;
+}
+
+/** Enough for eight servers and ten replicas. */
+export const blockSize = 50;
+
+/** Below what Linux gives to outgoing connections (32768 on), which would take a port away between look and use. */
+const first = 20_000;
+const last = 32_000;
+
+export function portsFrom(base: number): BenchPorts {
+  return {
+    httpPort: base,
+    grpcPort: base + 1,
+    metricsPort: base + 2,
+    prometheusPort: base + 3,
+    simulatorPort: base + 4,
+    nginxPort: base + 5,
+    serverGrpcPorts: base + 10,
+    replicaPorts: base + 20,
+  };
+}
+
+/** The first of a block of free ports. */
+export async function findFreeBlock(free: (port: number) => Promise<boolean> = isFree): Promise<number> {
+  for (let base = first; base + blockSize <= last; base += blockSize) {
+    const block = Array.from({ length: blockSize }, (_, i) => base + i);
+    const all = await Promise.all(block.map((port) => free(port)));
+    if (all.every(Boolean)) return base;
+  }
+  throw new UserError(
+    `There are no ${String(blockSize)} free ports in a row between ${String(first)} and ${String(last)}`,
+    "stop what listens there (ss -ltn shows it)",
+  );
+}

@@ -1,0 +1,50 @@
+import { summarise, type Load, type Summary } from "./statistics.ts";
+
+/** One of several ways that are compared. */
+export interface Contestant {
+  readonly name: string;
+  readonly load: (seconds: number) => Promise<Load>;
+}
+
+export interface RaceOptions {
+  /** How long each contestant runs in all, over all rounds. */
+  readonly seconds: number;
+  readonly progress: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export const rounds = 5;
+/** The first connections and the server's first calls are not what is asked for. */
+const warmUpSeconds = 1;
+const startSeconds = 0.2;
+
+/**
+ * Runs the contestants in turn, in short rounds: whatever else keeps the machine busy meets all of them. Every round
+ * begins with another one. The summaries are in the contestants' order, one per round.
+ */
+export async function race(contestants: readonly Contestant[], options: RaceOptions): Promise<Summary[][]> {
+  const { seconds, progress, signal } = options;
+  const slot = seconds / rounds;
+  for (const { name, load } of contestants) {
+    progress(`warming up: ${name}`);
+    await load(warmUpSeconds);
+    signal.throwIfAborted();
+  }
+  const results = contestants.map((): Summary[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const index of turn(contestants.length, round)) {
+      const contestant = contestants[index];
+      if (contestant === undefined) continue;
+      progress(`round ${String(round + 1)} of ${String(rounds)}: ${contestant.name}`);
+      const load = await contestant.load(startSeconds + slot);
+      signal.throwIfAborted();
+      results[index]?.push(summarise(load, { from: startSeconds, to: startSeconds + slot }));
+    }
+  }
+  return results;
+}
+
+/** The order of one round: 0 1 2, then 1 2 0, and so on. */
+export function turn(count: number, round: number): number[] {
+  return Array.from({ length: count }, (_, i) => (i + round) % count);
+}

@@ -1,0 +1,23 @@
+import { openHome } from "./local/home.ts";
+import { openStack, Progress } from "./local/stack.ts";
+import { setUp } from "./setup/set-up.ts";
+
+/** `npm run preview`: what `npm start` would change on this machine. Nothing is changed. */
+export async function main(): Promise<void> {
+  const { engine } = await setUp(["python", "triton", "programs", "engine"]);
+  const stack = await openStack(openHome(), engine);
+  const progress = new Progress(() => undefined);
+  try {
+    await stack.preview({
+      refresh: true,
+      diff: true,
+      color: process.stdout.isTTY ? "always" : "never",
+      onEvent: progress.onEvent,
+      onOutput: (text) => {
+        process.stdout.write(text);
+      },
+    });
+  } catch (error) {
+    throw progress.failed ? progress.failure("The platform cannot be planned") : error;
+  }
+}

@@ -1,0 +1,217 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { execa } from "execa";
+import { z } from "zod";
+import { placesIn, projectRoot } from "./setup/places.ts";
+import { readyTools, setUp } from "./setup/set-up.ts";
+import { UserError } from "./setup/user-error.ts";
+
+/** What one tier of tests came to. */
+interface Outcome {
+  readonly passed: number;
+  readonly failed: number;
+  /** Names, each with what is missing. */
+  readonly skipped: readonly string[];
+}
+
+/** A tier: its name, and how it is run in this environment. */
+interface Tier {
+  readonly name: string;
+  readonly run: (scratch: string, env: Readonly<Record<string, string>>) => Promise<Outcome>;
+}
+
+const nothing: Outcome = { passed: 0, failed: 0, skipped: [] };
+
+/** Quick enough for the inner loop: no server is started. */
+const quickTiers: readonly Tier[] = [
+  { name: "check", run: check },
+  { name: "unit", run: (scratch, env) => vitest("unit", scratch, env) },
+  { name: "program", run: (scratch, env) => vitest("program", scratch, env) },
+  { name: "python", run: (scratch, env) => pytest("python", ["-m", "not server"], scratch, env) },
+];
+
+/** The real servers and the real engine. */
+const slowTiers: readonly Tier[] = [
+  { name: "python-server", run: (scratch, env) => pytest("python-server", ["-m", "server"], scratch, env) },
+  { name: "engine", run: (scratch, env) => vitest("engine", scratch, env) },
+];
+
+/**
+ * `npm test`: sets up what is missing and runs every tier whose tools are there; what is skipped is listed by name.
+ * `--quick` runs the tiers that start no server. The last line counts all of them together.
+ */
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: { quick: { type: "boolean", default: false } },
+  });
+  const all = [...quickTiers, ...slowTiers];
+  const unknown = positionals.find((name) => !all.some((tier) => tier.name === name));
+  if (unknown !== undefined)
+    throw new UserError(
+      `There is no tier \`${unknown}\``,
+      `tiers: ${all.map(({ name }) => name).join(", ")}`,
+    );
+  const tiers =
+    positionals.length > 0
+      ? all.filter(({ name }) => positionals.includes(name))
+      : values.quick
+        ? quickTiers
+        : all;
+
+  const { env, missing } = await prepare(values.quick);
+  const scratch = mkdtempSync(path.join(tmpdir(), "triton-platform-test-"));
+  const outcomes: Outcome[] = [];
+  try {
+    for (const { name, run } of tiers) {
+      console.log(`\n── ${name} ──`);
+      const started = Date.now();
+      const outcome = await run(scratch, env);
+      outcomes.push(outcome);
+      console.log(`${name}: ${count(outcome)} in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  const skipped = [...missing, ...outcomes.flatMap((outcome) => outcome.skipped)];
+  if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.map((name) => `  ${name}`).join("\n")}`);
+  const total = { passed: sum(outcomes, "passed"), failed: sum(outcomes, "failed"), skipped };
+  console.log(`\n${count(total)}`);
+  if (total.failed > 0) process.exitCode = 1;
+}
+
+function sum(outcomes: readonly Outcome[], key: "passed" | "failed"): number {
+  return outcomes.reduce((total, outcome) => total + outcome[key], 0);
+}
+
+function count({ passed, failed, skipped }: Outcome): string {
+  const rest = skipped.length === 0 ? "" : `, ${String(skipped.length)} skipped`;
+  return `${String(passed)} passed, ${String(failed)} failed${rest}`;
+}
+
+interface Prepared {
+  readonly env: Readonly<Record<string, string>>;
+  /** Tools that could not be had, as skipped tests name them. */
+  readonly missing: readonly string[];
+}
+
+/** What this machine lacks is installed where it can be; tests of what cannot be had are skipped, by name. */
+async function prepare(quick: boolean): Promise<Prepared> {
+  const folder = process.env.TRITON_TOOLCHAIN;
+  const bin = folder === undefined ? undefined : (await execa(path.join(folder, "unpack"))).stdout.trim();
+  // First on PATH, so that setup finds this engine and builds none.
+  if (bin !== undefined) process.env.PATH = `${bin}${path.delimiter}${process.env.PATH ?? ""}`;
+  const missing: string[] = [];
+  for (const need of quick ? (["python"] as const) : (["python", "triton", "programs", "engine"] as const)) {
+    try {
+      await setUp([need], { yes: process.env.CI !== undefined });
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      missing.push(`everything that needs ${need}: ${error.message} (${error.hint})`);
+    }
+  }
+  return { env: { PATH: process.env.PATH ?? "" }, missing };
+}
+
+/** Types, style and formatting: each program that complains is one failure. */
+async function check(): Promise<Outcome> {
+  const { python } = readyTools(placesIn(projectRoot));
+  const node = (name: string, ...args: string[]): string[] => [
+    path.join(projectRoot, "node_modules", ".bin", name),
+    ...args,
+  ];
+  const ruff = python === undefined ? undefined : path.join(python.bin, "ruff");
+  const programs = [
+    node("tsc", "-p", "."),
+    node("eslint", "."),
+    node("prettier", "--check", "--log-level", "warn", "."),
+    ...(ruff === undefined
+      ? []
+      : [
+          [ruff, "check", "--quiet", "."],
+          [ruff, "format", "--check", "--quiet", "."],
+        ]),
+  ];
+  let failed = 0;
+  for (const [program = "", ...args] of programs) {
+    const { exitCode } = await execa(program, args, { cwd: projectRoot, stdio: "inherit", reject: false });
+    if (exitCode !== 0) {
+      failed += 1;
+      console.log(`FAILED: ${path.basename(program)} ${args.join(" ")}`);
+    }
+  }
+  return {
+    passed: programs.length - failed,
+    failed,
+    skipped: ruff === undefined ? ["ruff (no Python environment)"] : [],
+  };
+}
+
+const vitestSchema = z.object({
+  numPassedTests: z.number(),
+  numFailedTests: z.number(),
+  numFailedTestSuites: z.number(),
+  testResults: z.array(
+    z.object({ assertionResults: z.array(z.object({ status: z.string(), fullName: z.string() })) }),
+  ),
+});
+
+async function vitest(
+  project: string,
+  scratch: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  if (!existsSync(path.join(projectRoot, "test", project))) return nothing;
+  const report = path.join(scratch, `${project}.json`);
+  const program = path.join(projectRoot, "node_modules", "vitest", "vitest.mjs");
+  const args = [
+    program,
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    `--outputFile.json=${report}`,
+  ];
+  await execa(process.execPath, args, {
+    cwd: projectRoot,
+    stdio: ["ignore", "inherit", "inherit"],
+    env,
+    reject: false,
+  });
+  if (!existsSync(report)) return { passed: 0, failed: 1, skipped: [] };
+  const result = vitestSchema.parse(JSON.parse(readFileSync(report, "utf8")));
+  const skipped = result.testResults
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => status !== "passed" && status !== "failed")
+    .map(({ fullName }) => `${project}: ${fullName}`);
+  // A file that cannot be loaded has no tests, and has failed.
+  const broken = result.numFailedTests === 0 ? result.numFailedTestSuites : 0;
+  return { passed: result.numPassedTests, failed: result.numFailedTests + broken, skipped };
+}
+
+async function pytest(
+  tier: string,
+  selection: readonly string[],
+  scratch: string,
+  env: Readonly<Record<string, string>>,
+): Promise<Outcome> {
+  const { python } = readyTools(placesIn(projectRoot));
+  if (python === undefined) return { passed: 0, failed: 0, skipped: [`${tier} (no Python environment)`] };
+  const report = path.join(scratch, `${tier}.json`);
+  const plugin = path.join(projectRoot, "test", "support");
+  await execa(python.executable, ["-m", "pytest", "-p", "report_plugin", ...selection], {
+    cwd: projectRoot,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...env, PYTHONPATH: plugin, PYTEST_REPORT: report, PYTHONDONTWRITEBYTECODE: "1" },
+    reject: false,
+  });
+  if (!existsSync(report)) return { passed: 0, failed: 1, skipped: [] };
+  const result = pytestSchema.parse(JSON.parse(readFileSync(report, "utf8")));
+  return { ...result, skipped: result.skipped.map((name) => `${tier}: ${name}`) };
+}
+
+const pytestSchema = z.object({ passed: z.number(), failed: z.number(), skipped: z.array(z.string()) });

@@ -1,0 +1,359 @@
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { execa } from "execa";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { placesIn } from "../../commands/setup/places.ts";
+import { readyTools } from "../../commands/setup/set-up.ts";
+import { isFree } from "../../components/local/ports.ts";
+import { sharedMemoryName } from "../../core/local/plan.ts";
+import { infer, root, TestPlatform, type Status } from "../support/platform.ts";
+
+const { python, triton, programs, engine } = readyTools(placesIn(root));
+const missing = Object.entries({ python, triton, programs, engine }).flatMap(([name, tool]) =>
+  tool === undefined ? [name] : [],
+);
+
+/** Process numbers by replica, as in `gpu-0`. */
+function pids(status: Status): Record<string, number | null> {
+  return Object.fromEntries(
+    status.servers.map(({ name, replica, pid }) => [`${name}-${String(replica)}`, pid]),
+  );
+}
+
+const loadSchema = z.object({
+  http: z.record(z.string(), z.number()),
+  grpc: z.record(z.string(), z.number()),
+});
+
+describe.skipIf(missing.length > 0)(
+  `the local target under the real engine${missing.length > 0 ? ` (no ${missing.join(", ")})` : ""}`,
+  () => {
+    let platform: TestPlatform;
+    const plantedKey = `sk-planted-${String(Date.now())}`;
+
+    beforeAll(async () => {
+      platform = await TestPlatform.create();
+    });
+
+    afterAll(async () => {
+      await platform.remove();
+    });
+
+    /** Every file below the platform's folders that holds a text. */
+    async function filesHolding(text: string): Promise<string[]> {
+      const { stdout } = await execa("grep", ["-rlaF", text, platform.home], { reject: false });
+      return stdout.split("\n").filter((line) => line !== "");
+    }
+
+    /** Runs work while clients call, and returns what they got. */
+    async function underLoad(work: () => Promise<void>): Promise<z.output<typeof loadSchema>> {
+      const { ports } = platform;
+      const at = (name: string): string => `127.0.0.1:${String(ports[name])}`;
+      const load = execa(python?.executable ?? "", [
+        path.join(root, "test", "support", "load.py"),
+        at("httpPort"),
+        at("grpcPort"),
+      ]);
+      const lines = load.iterable()[Symbol.asyncIterator]();
+      expect((await lines.next()).value).toBe("ready");
+      await work();
+      load.stdin.write("stop\n");
+      return loadSchema.parse(JSON.parse(String((await lines.next()).value)));
+    }
+
+    it("comes up with one command and answers every model over HTTP and gRPC", async () => {
+      const { code, text } = await platform.run("start");
+      expect(code, text).toBe(0);
+      expect(text).toMatch(/gpu × 2 │ embedding-model │ 1 +│ ok/);
+      expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms │ ok/);
+      expect(text).toContain("simulator");
+
+      const status = await platform.status();
+      expect(status.servers.map(({ name, replica, ready }) => [name, replica, ready])).toEqual([
+        ["gpu", 0, true],
+        ["gpu", 1, true],
+        ["llm", 0, true],
+      ]);
+      expect(status.servers[0]?.models).toContain("text-analysis");
+      expect(status.servers[2]?.models).toEqual(["llm-backend"]);
+      expect(status.endpoints?.http).toBe(platform.url(""));
+    });
+
+    it("gives the right numbers through the balancer", async () => {
+      const { ports } = platform;
+      const result = await execa(
+        python?.executable ?? "",
+        ["-m", "pytest", "-p", "no:cacheprovider", path.join(root, "test", "engine")],
+        {
+          cwd: root,
+          env: {
+            PLATFORM_HTTP: `127.0.0.1:${String(ports.httpPort)}`,
+            PLATFORM_GRPC: `127.0.0.1:${String(ports.grpcPort)}`,
+            PLATFORM_METRICS: [2, 5]
+              .map((offset) => `127.0.0.1:${String((ports.replicaPorts ?? 0) + offset)}`)
+              .join(","),
+            PLATFORM_LLM_GRPC: `127.0.0.1:${String((ports.serverGrpcPorts ?? 0) + 1)}`,
+          },
+          reject: false,
+          all: true,
+        },
+      );
+      expect(result.exitCode, result.all).toBe(0);
+      expect(result.all).toMatch(/\d+ passed/);
+    });
+
+    it("is scraped: every Triton, the balancer and Prometheus itself are up", async () => {
+      await expect
+        .poll(
+          async () => {
+            const response = await fetch(
+              `http://127.0.0.1:${String(platform.ports.prometheusPort)}/api/v1/query?query=up`,
+            );
+            const body = z
+              .object({
+                data: z.object({
+                  result: z.array(
+                    z.object({
+                      metric: z.object({ job: z.string() }),
+                      value: z.tuple([z.number(), z.string()]),
+                    }),
+                  ),
+                }),
+              })
+              .parse(await response.json());
+            return body.data.result.map(({ metric, value }) => `${metric.job} ${value[1]}`).sort();
+          },
+          { timeout: 30_000, interval: 500 },
+        )
+        .toEqual(["haproxy 1", "prometheus 1", "triton 1", "triton 1", "triton 1"]);
+    });
+
+    it("changes nothing when nothing changed", async () => {
+      const before = pids(await platform.status());
+      const { code, text } = await platform.run("start");
+      expect(code, text).toBe(0);
+      expect(text).toContain("Nothing changed");
+      expect(pids(await platform.status())).toEqual(before);
+    });
+
+    it("previews a changed model without touching anything", async () => {
+      const before = pids(await platform.status());
+      platform.edit("embedding-model/model.yaml", (text) =>
+        text.replace("maxQueueDelay: 5ms", "maxQueueDelay: 4ms"),
+      );
+      const { code, text } = await platform.run("preview");
+      expect(code, text).toBe(0);
+      expect(text).toMatch(/localhost:index:ModelRepository: \(replace\)/);
+      expect(text).toMatch(/configHash/);
+      expect(pids(await platform.status())).toEqual(before);
+    });
+
+    it("rolls a changed model one replica after the other, and no call fails", async () => {
+      const before = pids(await platform.status());
+      const ready: string[] = [];
+      const counts = await underLoad(async () => {
+        const { code, text } = await platform.run("start");
+        expect(code, text).toBe(0);
+        ready.push(...text.split("\n").filter((line) => /updating gpu|gpu-\d: done/.test(line)));
+      });
+      expect(Object.keys(counts.http)).toEqual(["200"]);
+      expect(Object.keys(counts.grpc)).toEqual(["ok"]);
+      expect(ready.map((line) => line.replace(/ \(.*| …/g, "").trim())).toEqual([
+        "updating gpu-0",
+        "gpu-0: done",
+        "updating gpu-1",
+        "gpu-1: done",
+      ]);
+      const after = pids(await platform.status());
+      expect(after["gpu-0"]).not.toBe(before["gpu-0"]);
+      expect(after["gpu-1"]).not.toBe(before["gpu-1"]);
+      expect(after["llm-0"]).toBe(before["llm-0"]);
+      const config = await fetch(platform.url("/v2/models/embedding-model/config"));
+      expect(await config.json()).toMatchObject({ dynamic_batching: { max_queue_delay_microseconds: 4000 } });
+      // The old repository is gone, and blobs no repository needs with it.
+      expect(readdirSync(path.join(platform.directory, "repositories", "gpu"))).toHaveLength(1);
+    });
+
+    it("survives a killed replica: no call fails, and it comes back by itself", async () => {
+      const before = pids(await platform.status());
+      const counts = await underLoad(async () => {
+        process.kill(before["gpu-1"] ?? 0, "SIGKILL");
+        await expect
+          .poll(async () => (await platform.status()).servers[1]?.ready, { timeout: 60_000, interval: 500 })
+          .toBe(true);
+      });
+      expect(Object.keys(counts.http)).toEqual(["200"]);
+      expect(Object.keys(counts.grpc)).toEqual(["ok"]);
+      const after = pids(await platform.status());
+      expect(after["gpu-1"]).not.toBe(before["gpu-1"]);
+      expect(after["gpu-0"]).toBe(before["gpu-0"]);
+    });
+
+    it("notices what has died and starts it again", async () => {
+      // The supervisor alone: what it watched is left without it, and holds every port.
+      const supervisor = Number(
+        readFileSync(path.join(platform.directory, "run", "supervisord.pid"), "utf8"),
+      );
+      process.kill(supervisor, "SIGKILL");
+      const { code, text } = await platform.run("start");
+      expect(code, text).toBe(0);
+      expect(text).toContain("creating gpu-0");
+      const status = await platform.status();
+      expect(status.servers.every(({ ready }) => ready)).toBe(true);
+    });
+
+    it("refuses broken specs at once, all of them, and what runs keeps running", async () => {
+      const before = pids(await platform.status());
+      const classifier = readFileSync(path.join(platform.models, "text-classifier", "model.yaml"), "utf8");
+      const labels = readFileSync(path.join(platform.models, "text-labels", "model.yaml"), "utf8");
+      platform.edit("text-classifier/model.yaml", (text) => text.replace("maxBatchSize", "maxBatchSiz"));
+      platform.edit("text-labels/model.yaml", (text) => text.replace(/dataType: STRING/, "dataType: STRNG"));
+      const { code, text } = await platform.run("start");
+      writeFileSync(path.join(platform.models, "text-classifier", "model.yaml"), classifier);
+      writeFileSync(path.join(platform.models, "text-labels", "model.yaml"), labels);
+      expect(code).toBe(1);
+      expect(text).toContain("did you mean `maxBatchSize`?");
+      expect(text).toContain("did you mean `STRING`?");
+      expect(text).not.toMatch(/^\s+at /m);
+      expect(pids(await platform.status())).toEqual(before);
+    });
+
+    it("keeps the old replica where a model does not load, and says why", async () => {
+      const artifact = path.join(platform.models, "embedding-model", "1", "model.onnx");
+      const good = readFileSync(artifact);
+      writeFileSync(artifact, "no model");
+      const { code, text } = await platform.run("start");
+      expect(code).toBe(1);
+      expect(text).toContain("The previous gpu-0 is running again");
+      expect(text).not.toMatch(/^\s+at .*\.ts/m);
+      writeFileSync(artifact, good);
+      const answer = await infer(
+        platform.url("/v2/models/embedding-model/infer"),
+        "input_text",
+        "still here",
+      );
+      expect(answer.status).toBe(200);
+      const mended = await platform.run("start");
+      expect(mended.code, mended.text).toBe(0);
+    });
+
+    it("names a taken port and its setting, and changes nothing", async () => {
+      const server = net.createServer();
+      await new Promise<void>((resolve) => {
+        server.listen(0, "127.0.0.1", resolve);
+      });
+      const address = server.address();
+      const taken = typeof address === "object" && address !== null ? address.port : 0;
+      const before = pids(await platform.status());
+      const local = { directory: platform.directory, ...platform.ports };
+      platform.configure({ "triton-platform:local": { ...local, prometheusPort: taken } });
+      // The running Prometheus is its own; one that has to start anew finds the port taken.
+      const { code, text } = await platform.run("start");
+      platform.configure({ "triton-platform:local": local });
+      await new Promise((resolve) => {
+        server.close(resolve);
+      });
+      expect(code).toBe(1);
+      expect(text).toContain(`port ${String(taken)}`);
+      expect(pids(await platform.status())).toEqual(before);
+      const again = await platform.run("start");
+      expect(again.code, again.text).toBe(0);
+    });
+
+    it("answers unknown models and wrong shapes with clean errors", async () => {
+      const unknown = await infer(platform.url("/v2/models/nope/infer"), "input_text", "x");
+      expect(unknown.status).toBe(404);
+      expect(await unknown.text()).toMatch(/^\{"error":".*nope.*"\}$/);
+      const wrong = await fetch(platform.url("/v2/models/embedding-model/infer"), {
+        method: "POST",
+        body: JSON.stringify({
+          inputs: [{ name: "input_text", datatype: "BYTES", shape: [1, 2], data: ["a", "b"] }],
+        }),
+      });
+      expect(wrong.status).toBe(400);
+      expect(await wrong.text()).toMatch(/^\{"error":".*shape.*"\}$/);
+      expect(
+        (await fetch(platform.url("/v2/repository/models/embedding-model/unload"), { method: "POST" }))
+          .status,
+      ).toBe(403);
+      expect((await fetch(platform.url("/v2/health/ready"))).status).toBe(200);
+      expect((await fetch(platform.url("/healthz"))).status).toBe(200);
+    });
+
+    it("uses the real API as soon as a key is set, and the key is nowhere to be read but in its file", async () => {
+      // A stand-in for the API, of the platform's own simulator on another port, that takes this key alone.
+      const port = (platform.ports.replicaPorts ?? 0) + 20;
+      const keyFile = path.join(platform.home, "expected-key");
+      writeFileSync(keyFile, plantedKey, { mode: 0o600 });
+      const api = execa(
+        python?.executable ?? "",
+        [
+          path.join(root, "components", "local", "llm_simulator"),
+          "--host",
+          "127.0.0.1",
+          "--port",
+          String(port),
+          "--api-key-file",
+          keyFile,
+        ],
+        { reject: false },
+      );
+      try {
+        platform.configure({ "holysheep:baseUrl": `http://127.0.0.1:${String(port)}/v1` });
+        const set = await platform.run("pulumi", "config", "set", "--secret", "holysheep:apiKey", plantedKey);
+        expect(set.code, set.text).toBe(0);
+        const { code, text } = await platform.run("start");
+        expect(code, text).toBe(0);
+        expect(text).not.toContain("talks to the simulator");
+        expect(text).not.toContain(plantedKey);
+        const answer = await infer(platform.url("/v2/models/llm-backend/infer"), "prompt", "hello");
+        expect(answer.status).toBe(200);
+
+        const secret = path.join(platform.directory, "run", "secrets", "holysheep-api-key");
+        expect((await filesHolding(plantedKey)).sort()).toEqual([keyFile, secret].sort());
+        expect(statSync(secret).mode & 0o777).toBe(0o600);
+        const { stdout: processes } = await execa("ps", ["axeww", "-o", "args"]);
+        expect(processes).not.toContain(plantedKey);
+        const preview = await platform.run("preview");
+        expect(preview.text).not.toContain(plantedKey);
+      } finally {
+        api.kill();
+        await api;
+      }
+    });
+
+    const languageHost =
+      engine !== undefined &&
+      existsSync(path.join(path.dirname(engine.executable), "pulumi-language-nodejs"));
+    it.skipIf(!languageHost)(
+      `is the same program under plain pulumi up${languageHost ? "" : " (no language host)"}`,
+      async () => {
+        const { code, text } = await platform.run(
+          "pulumi",
+          "up",
+          "--yes",
+          "--skip-preview",
+          "--non-interactive",
+          "--expect-no-changes",
+        );
+        expect(code, text).toBe(0);
+      },
+    );
+
+    it("goes without a trace", async () => {
+      const { code, text } = await platform.run("stop");
+      expect(code, text).toBe(0);
+      expect(existsSync(platform.directory) ? readdirSync(platform.directory) : []).toEqual([]);
+      for (const first of Object.values(platform.ports)) expect(await isFree(first)).toBe(true);
+      const { stdout } = await execa("pgrep", ["-fc", platform.directory], { reject: false });
+      expect(stdout).toBe("0");
+      const shared = readdirSync("/dev/shm").filter((name) =>
+        name.startsWith(sharedMemoryName(platform.directory)),
+      );
+      expect(shared).toEqual([]);
+      expect((await platform.run("status")).text).toContain("Nothing runs");
+    });
+  },
+);
