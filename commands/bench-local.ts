@@ -1,7 +1,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { balancerSections } from "./bench/balancer.ts";
-import { addUnbatchedTwins, batchingSections } from "./bench/batching.ts";
+import { addBalancerTwins, balancerSections } from "./bench/balancer.ts";
+import { addBatchingTwins, batchingSections } from "./bench/batching.ts";
 import { llmSections } from "./bench/llm.ts";
 import { withPlatform } from "./bench/platform.ts";
 import { formatMachine, formatSection, thisMachine, type Section } from "./bench/report.ts";
@@ -18,7 +18,7 @@ const usual: readonly Part[] = ["up", "balancer", "batching", "llm"];
 
 const help = `Measures this machine: npm run bench:local [-- options]
   --only <part>      ${parts.join(", ")}; may be given several times (default: all but setup)
-  --seconds <n>      how long each way is measured, over all rounds, 1 to 600 (default: 10)
+  --seconds <n>      how long each way is measured, over all rounds (llm: in each), 1 to 600 (default: 10)
   --json             prints the figures as JSON`;
 
 /** `npm run bench:local`: what set-up, balancer, batching and LLM proxy cost here. Runs a platform of its own. */
@@ -57,18 +57,18 @@ export async function main(args: string[]): Promise<void> {
     if (wanted.includes("setup")) show(await setupSection(options));
     if (wanted.some((part) => part !== "setup")) {
       const { python } = await setUp(["python", "triton", "programs", "engine"]);
-      if (wanted.some((part) => part === "up" || part === "balancer" || part === "llm")) {
+      if (wanted.includes("up") || wanted.includes("llm")) {
         await withPlatform(options, async (platform) => {
           if (wanted.includes("up")) show(await upSection(platform, options));
-          if (wanted.includes("balancer")) {
-            show(...(await balancerSections(platform, python.executable, options)));
-          }
           if (wanted.includes("llm")) show(...(await llmSections(platform, python.executable, options)));
         });
       }
-      if (wanted.includes("batching")) {
-        await withPlatform({ ...options, changeModels: addUnbatchedTwins }, async (platform) => {
-          show(...(await batchingSections(platform, options)));
+      if (wanted.includes("balancer") || wanted.includes("batching")) {
+        await withPlatform({ ...options, changeModels }, async (platform) => {
+          if (wanted.includes("balancer")) {
+            show(...(await balancerSections(platform, python.executable, options)));
+          }
+          if (wanted.includes("batching")) show(...(await batchingSections(platform, options)));
         });
       }
     }
@@ -76,6 +76,11 @@ export async function main(args: string[]): Promise<void> {
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
   if (values.json) console.log(JSON.stringify({ date: started.toISOString(), machine, sections }, null, 2));
+}
+
+function changeModels(folder: string): void {
+  addBalancerTwins(folder);
+  addBatchingTwins(folder);
 }
 
 /** Progress goes to standard error: standard output belongs to the figures. */

@@ -2,8 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { grpcLoad } from "./grpc-load.ts";
 import { httpLoad, type Limit } from "./http-load.ts";
 import type { BenchPlatform } from "./platform.ts";
-import type { RaceOptions } from "./race.ts";
-import { turn } from "./race.ts";
+import { turn, type RaceOptions } from "./race.ts";
 import { figures, type Cell, type Section } from "./report.ts";
 import { medianOf, ratioOf, summarise, summariseAll, type Load, type Summary } from "./statistics.ts";
 import { inferUrl, serverOf, straightTo } from "./targets.ts";
@@ -22,6 +21,8 @@ const quickSeconds = 0.05;
 const slowSeconds = 5;
 /** The slow callers are all waiting when the quick ones begin. */
 const leadSeconds = 1.5;
+/** Not counted at the beginning of a load. */
+const connectSeconds = 0.5;
 
 /** A way to the LLM: one prompt, so many callers, so long. */
 interface Way {
@@ -39,7 +40,7 @@ export async function llmSections(
   const server = serverOf(description, model);
   const [http = ""] = straightTo(description, server).http;
   const [grpc = ""] = straightTo(description, server).grpc;
-  const simulator = `http://127.0.0.1:${String(ports.simulatorPort)}`;
+  const simulator = `http://127.0.0.1:${String(ports.platform.simulatorPort)}`;
   const overHttp = (name: string, base: string): Way => ({
     name,
     load: (prompt, callers, limit) =>
@@ -94,8 +95,9 @@ export async function llmSections(
 async function steady(simulator: string, ways: readonly Way[], options: RaceOptions): Promise<Section> {
   const { seconds, progress, signal } = options;
   await answerAfter(simulator, [{ match: "", seconds: latency }]);
-  // A fixed number of calls: in a window, a wave of 64 answers more or less would count.
-  const calls = callers * Math.ceil(seconds / rounds / latency);
+  // A fixed number of calls: in a window, a wave of 64 answers more or less would count. And enough of them: opening the
+  // connections, and waiting for the slowest caller at the end, are part of what is measured.
+  const calls = callers * Math.ceil(seconds / latency);
   const results = ways.map((): Summary[] => []);
   for (const { name, load } of ways) {
     progress(`warming up: ${name}`);
@@ -129,29 +131,28 @@ async function steady(simulator: string, ways: readonly Way[], options: RaceOpti
 
 /** Quick answers beside slow ones, and the same quick callers alone, in turn. */
 async function mixed(simulator: string, ways: readonly Way[], options: RaceOptions): Promise<Section> {
-  const { progress, signal } = options;
-  const seconds = options.seconds / 2;
+  const { seconds, progress, signal } = options;
   await answerAfter(simulator, [
     { match: "quick", seconds: quickSeconds },
     { match: "slow", seconds: slowSeconds },
   ]);
-  const quick = async (way: Way): Promise<Summary> => {
-    const load = await way.load("quick question", quickCallers, { seconds: 0.5 + seconds });
+  const quick = async (way: Way, from: number, length: number): Promise<Summary> => {
+    const load = await way.load("quick question", quickCallers, { seconds: from + length });
     signal.throwIfAborted();
-    return summarise(load, { from: 0.5, to: 0.5 + seconds });
+    return summarise(load, { from, to: from + length });
   };
   const rows: Record<string, Cell>[] = [];
   for (const way of ways) {
     progress(`quick calls alone and beside slow ones: ${way.name}`);
-    const before = await quick(way);
+    const before = await quick(way, connectSeconds, seconds / 2);
     const slow = way.load("slow question", callers - quickCallers, {
-      seconds: Math.max(leadSeconds + seconds, slowSeconds + 1),
+      seconds: Math.max(leadSeconds + connectSeconds + seconds, slowSeconds + 1),
     });
     const [beside, slowLoad] = await Promise.all([
-      sleep(leadSeconds * 1000, undefined, { signal }).then(() => quick(way)),
+      sleep(leadSeconds * 1000, undefined, { signal }).then(() => quick(way, connectSeconds, seconds)),
       slow,
     ]);
-    const after = await quick(way);
+    const after = await quick(way, connectSeconds, seconds / 2);
     const alone = medianOf([before, after]);
     rows.push({
       way: way.name,
@@ -167,7 +168,9 @@ async function mixed(simulator: string, ways: readonly Way[], options: RaceOptio
   }
   return {
     title: `LLM proxy, ${String(quickCallers)} callers with ${String(quickSeconds * 1000)} ms answers, alone and beside ${String(callers - quickCallers)} callers with ${String(slowSeconds)} s answers`,
-    notes: [],
+    notes: [
+      "The slow answers come all at once every 5 s, and so do the next slow calls: that burst is in the quick ones' p99.",
+    ],
     rows,
   };
 }

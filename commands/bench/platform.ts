@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
@@ -16,17 +16,27 @@ import { findFreeBlock, portsFrom, type BenchPorts } from "./ports.ts";
 export interface BenchPlatform {
   readonly description: LocalDescription;
   readonly ports: BenchPorts;
-  /** Folder for temporary files, removed at the end. */
+  /** For temporary files; removed at the end. */
   readonly folder: string;
-  /** What the first start took. */
+  /** What `npm start` took. */
   readonly startSeconds: number;
 }
 
-export interface PlatformOptions {
+export interface Observer {
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
+}
+
+export interface PlatformOptions extends Observer, Surroundings {
   /** Changes a copy of the models; the project's own are served where it is left out. */
   readonly changeModels?: (folder: string) => void;
+}
+
+/** Where a command runs, if not in this checkout and this process's environment. */
+export interface Surroundings {
+  readonly checkout?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly onLine?: (line: string) => void;
 }
 
 /**
@@ -34,30 +44,32 @@ export interface PlatformOptions {
  * time: the commands find it by this process's environment.
  */
 export async function withPlatform<T>(
-  { progress, signal, changeModels }: PlatformOptions,
+  { changeModels, ...options }: PlatformOptions,
   use: (platform: BenchPlatform) => Promise<T>,
 ): Promise<T> {
+  const { progress, signal } = options;
   const folder = mkdtempSync(path.join(tmpdir(), "triton-bench-"));
   const before = process.env.TRITON_PLATFORM_HOME;
   process.env.TRITON_PLATFORM_HOME = path.join(folder, "home");
   try {
-    const models = path.join(folder, "models");
-    if (changeModels !== undefined) {
+    const models = changeModels === undefined ? undefined : path.join(folder, "models");
+    if (models !== undefined) {
       cpSync(path.join(projectRoot, "models"), models, { recursive: true });
-      changeModels(models);
+      changeModels?.(models);
     }
     const ports = portsFrom(await findFreeBlock());
-    writeStack(folder, ports, changeModels === undefined ? undefined : models);
+    writeStack(folder, ports, models);
     signal.throwIfAborted();
     try {
-      const startSeconds = await runCommand("start", progress);
+      progress("starting a platform for the benchmark");
+      const startSeconds = await runCommand("start", options);
       signal.throwIfAborted();
       const running = findRunning();
-      if (running === undefined) throw new Error("started, and no description of it is there");
+      if (running === undefined) throw new Error("the platform has started and left no description");
       return await use({ description: running.description, ports, folder, startSeconds });
     } finally {
       progress("stopping the benchmark's platform");
-      await runCommand("stop", progress);
+      await runCommand("stop", options);
     }
   } finally {
     if (before === undefined) delete process.env.TRITON_PLATFORM_HOME;
@@ -66,37 +78,39 @@ export async function withPlatform<T>(
   }
 }
 
-function writeStack(folder: string, ports: BenchPorts, models: string | undefined): void {
-  const { nginxPort: _, ...local } = ports;
-  const { stackFile } = openHome();
+/** What is set here stays; the rest comes from the committed file whenever the stack is opened. */
+function writeStack(folder: string, { platform }: BenchPorts, models: string | undefined): void {
   const config = {
-    "triton-platform:local": { ...local, directory: path.join(folder, "platform") },
+    "triton-platform:local": { ...platform, directory: path.join(folder, "platform") },
     ...(models === undefined ? {} : { "triton-platform:models": models }),
   };
-  // What is set here stays; the rest comes from the committed file when the stack is opened next.
-  mkdirSync(path.dirname(stackFile), { recursive: true });
-  writeFileSync(stackFile, yaml.dump({ config }));
+  writeFileSync(openHome().stackFile, yaml.dump({ config }));
 }
 
 /** Runs one of the project's commands to its end and returns the seconds it took. */
-export async function runCommand(command: string, progress: (text: string) => void): Promise<number> {
+export async function runCommand(
+  command: "start" | "stop",
+  { progress, checkout = projectRoot, env, onLine }: Pick<PlatformOptions, "progress" | keyof Surroundings>,
+): Promise<number> {
   const started = performance.now();
   // Detached, so that Ctrl-C does not reach it: a change of the platform is finished, then undone.
-  const child = execa(process.execPath, [path.join(projectRoot, "commands", "run.mjs"), command], {
-    cwd: projectRoot,
+  const child = execa(process.execPath, [path.join(checkout, "commands", "run.mjs"), command], {
+    cwd: checkout,
+    ...(env === undefined ? {} : { env: { ...env } }),
     detached: true,
     stdin: "ignore",
     reject: false,
     all: true,
   });
   for await (const line of child.iterable({ from: "all" })) {
-    if (/ (creating|updating|removing) /.test(line)) progress(line.trim());
+    onLine?.(line);
+    if (/^ {2}(creating|updating|removing) |^(✔|❯|›) |^Installing /.test(line)) progress(line.trim());
   }
   const { exitCode, all } = await child;
   if (exitCode !== 0) {
     throw new UserError(
       `The benchmark's platform: \`${command}\` failed:\n${lastWords(all, 8)}`,
-      "run `npm start` first and mend what it reports",
+      "run `npm start` by itself and mend what it reports",
     );
   }
   return (performance.now() - started) / 1000;

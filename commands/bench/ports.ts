@@ -1,17 +1,20 @@
 import { isFree } from "../../components/local/ports.ts";
 import { UserError } from "../setup/user-error.ts";
 
-/** Ports of a platform of the benchmark, as `triton-platform:local` takes them, and one for nginx. */
+/** Ports for one platform of the benchmark and what runs beside it. */
 export interface BenchPorts {
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  readonly metricsPort: number;
-  readonly prometheusPort: number;
-  readonly simulatorPort: number;
-  readonly serverGrpcPorts: number;
-  readonly replicaPorts: number;
+  /** As `triton-platform:local` takes them. */
+  readonly platform: {
+    readonly httpPort: number;
+    readonly grpcPort: number;
+    readonly metricsPort: number;
+    readonly prometheusPort: number;
+    readonly simulatorPort: number;
+    readonly serverGrpcPorts: number;
+    readonly replicaPorts: number;
+  };
   /** HTTP; gRPC is the next one. */
-  readonly nginxPort: number;
+  readonly nginx: number;
 }
 
 /** Enough for eight servers and ten replicas. */
@@ -23,18 +26,20 @@ const last = 32_000;
 
 export function portsFrom(base: number): BenchPorts {
   return {
-    httpPort: base,
-    grpcPort: base + 1,
-    metricsPort: base + 2,
-    prometheusPort: base + 3,
-    simulatorPort: base + 4,
-    nginxPort: base + 5,
-    serverGrpcPorts: base + 10,
-    replicaPorts: base + 20,
+    platform: {
+      httpPort: base,
+      grpcPort: base + 1,
+      metricsPort: base + 2,
+      prometheusPort: base + 3,
+      simulatorPort: base + 4,
+      serverGrpcPorts: base + 10,
+      replicaPorts: base + 20,
+    },
+    nginx: base + 5,
   };
 }
 
-/** The first of a block of free ports. */
+/** The first port of a block that is free as a whole. */
 export async function findFreeBlock(free: (port: number) => Promise<boolean> = isFree): Promise<number> {
   for (let base = first; base + blockSize <= last; base += blockSize) {
     const block = Array.from({ length: blockSize }, (_, i) => base + i);

@@ -1,3 +1,4 @@
+import type { Observer } from "./platform.ts";
 import { summarise, type Load, type Summary } from "./statistics.ts";
 
 /** One of several ways that are compared. */
@@ -6,11 +7,9 @@ export interface Contestant {
   readonly load: (seconds: number) => Promise<Load>;
 }
 
-export interface RaceOptions {
+export interface RaceOptions extends Observer {
   /** How long each contestant runs in all, over all rounds. */
   readonly seconds: number;
-  readonly progress: (text: string) => void;
-  readonly signal: AbortSignal;
 }
 
 export const rounds = 5;

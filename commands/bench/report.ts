@@ -13,17 +13,17 @@ export interface Section {
   readonly rows: readonly Readonly<Record<string, Cell>>[];
 }
 
-/** A row per contestant of a race; the first is what the others are compared with, unless another is named. */
+/** A row per contestant of a race; the first is what the others are compared with, under the heading `against`. */
 export function raceRows(
   names: readonly string[],
   results: readonly (readonly Summary[])[],
-  { against = 0, head = "against the first" }: { against?: number; head?: string } = {},
+  against: string,
 ): Record<string, Cell>[] {
-  const reference = results[against] ?? [];
+  const reference = results[0] ?? [];
   return results.map((rounds, i) => ({
     way: names[i] ?? "",
     ...figures(medianOf(rounds)),
-    [head]: i === against ? "1" : ratioOf(rounds, reference),
+    [against]: i === 0 ? "1" : ratioOf(rounds, reference),
   }));
 }
 

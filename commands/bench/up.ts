@@ -13,7 +13,7 @@ export async function upSection(
   const unchanged: number[] = [];
   for (let i = 0; i < repeats; i++) {
     progress(`starting again without a change (${String(i + 1)} of ${String(repeats)})`);
-    unchanged.push(await runCommand("start", progress));
+    unchanged.push(await runCommand("start", { progress }));
     signal.throwIfAborted();
   }
   return {
