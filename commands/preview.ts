@@ -18,6 +18,6 @@ export async function main(): Promise<void> {
       },
     });
   } catch (error) {
-    throw progress.failed ? progress.failure("The platform cannot be planned") : error;
+    throw progress.explain("The platform cannot be planned", error);
   }
 }

@@ -51,7 +51,7 @@ export async function main(args: string[]): Promise<void> {
       suppressProgress: true,
     });
   } catch (error) {
-    throw progress.failed ? progress.failure("The platform is not as planned") : error;
+    throw progress.explain("The platform is not as planned", error);
   }
 
   const results = await smoke(tools.python.executable, plan.description.endpoints, plan.servers);

@@ -19,7 +19,7 @@ export async function main(): Promise<void> {
       suppressProgress: true,
     });
   } catch (error) {
-    throw progress.failed ? progress.failure("Not everything could be stopped") : error;
+    throw progress.explain("Not everything could be stopped", error);
   }
   console.log(progress.changes === 0 ? "Nothing was running." : "Stopped.");
 }

@@ -23,6 +23,7 @@ export const blockSize = 50;
 /** Below what Linux gives to outgoing connections (32768 on), which would take a port away between look and use. */
 const first = 20_000;
 const last = 32_000;
+const blocks = (last - first) / blockSize;
 
 export function portsFrom(base: number): BenchPorts {
   return {
@@ -39,10 +40,14 @@ export function portsFrom(base: number): BenchPorts {
   };
 }
 
-/** The first port of a block that is free as a whole. */
-export async function findFreeBlock(free: (port: number) => Promise<boolean> = isFree): Promise<number> {
-  for (let base = first; base + blockSize <= last; base += blockSize) {
-    const block = Array.from({ length: blockSize }, (_, i) => base + i);
+/** The first port of a block that is free as a whole. Two benchmarks that look at the same time begin apart. */
+export async function findFreeBlock(
+  free: (port: number) => Promise<boolean> = isFree,
+  begin = Math.floor(Math.random() * blocks),
+): Promise<number> {
+  for (let i = 0; i < blocks; i++) {
+    const base = first + ((begin + i) % blocks) * blockSize;
+    const block = Array.from({ length: blockSize }, (_, offset) => base + offset);
     const all = await Promise.all(block.map((port) => free(port)));
     if (all.every(Boolean)) return base;
   }

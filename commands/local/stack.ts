@@ -1,4 +1,5 @@
 import {
+  ConcurrentUpdateError,
   LocalWorkspace,
   PulumiCommand,
   type EngineEvent,
@@ -58,7 +59,7 @@ export class Progress {
   };
 
   /** The engine's errors as one, without its own "update failed". */
-  failure(what: string): UserError {
+  #failure(what: string): UserError {
     const errors = [...this.#errors].filter((text) => !/^(update|preview) failed$/.test(text));
     return new UserError(
       `${what}:\n${errors.join("\n")}`,
@@ -66,8 +67,15 @@ export class Progress {
     );
   }
 
-  get failed(): boolean {
-    return this.#errors.size > 0;
+  /** The error a command ends with: the engine's own words where it has any, else what was thrown. */
+  explain(what: string, thrown: unknown): unknown {
+    if (thrown instanceof ConcurrentUpdateError) {
+      return new UserError(
+        "Another command is working on this stack, or one was killed while it did",
+        "wait for it; where there is none: npm run pulumi -- cancel --yes",
+      );
+    }
+    return this.#errors.size > 0 ? this.#failure(what) : thrown;
   }
 }
 

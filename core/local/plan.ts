@@ -139,83 +139,119 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
   const { config, tools } = options;
   const { local } = config;
   const directory = runtimeDirectory(options);
-  const run = path.join(directory, "run");
   const balanced = placeServers(servers, local);
-  const socket = path.join(run, "haproxy.sock");
-
-  const haproxyConfig: FilePlan = {
-    name: "haproxy-config",
-    path: path.join(run, "haproxy.cfg"),
-    content: renderHaproxyConfig({
-      address,
-      httpPort: local.httpPort,
-      grpcPort: local.grpcPort,
-      metricsPort: local.metricsPort,
-      adminSocket: socket,
-      servers: balanced,
-    }),
-    validate: [tools.haproxy, "-c", "-q", "-f", "{}"],
-  };
-  const prometheusConfig: FilePlan = {
-    name: "prometheus-config",
-    path: path.join(run, "prometheus.yml"),
-    content: renderPrometheusConfig(scrapeTargets(balanced, local)),
-    validate: [tools.promtool, "check", "config", "{}"],
-  };
+  const description = describe(balanced, local);
   const repositories = servers.map((server) => ({
     server: server.name,
     directory: path.join(directory, "repositories", server.name, server.repository.hash.slice(0, 16)),
     files: server.repository.files,
   }));
+  const haproxy = haproxyConfig(balanced, directory, options);
+  const prometheus = prometheusConfig(balanced, directory, options);
 
-  const simulator =
-    options.hasApiKey || servers.every(({ upstream }) => upstream === undefined)
-      ? []
-      : [simulatorProcess(options)];
-  const tritons = balanced.flatMap((server) =>
-    tritonProcesses(server, repositories, options, socket, simulator),
-  );
-  const balancer: ProcessPlan = {
+  const calls = servers.some(({ upstream }) => upstream !== undefined);
+  const simulator = calls && !options.hasApiKey ? [simulatorProcess(options)] : [];
+  const tritons = balanced.flatMap((server) => tritonProcesses(server, repositories, options, simulator));
+  return {
+    directory,
+    repositories,
+    files: [
+      haproxy,
+      prometheus,
+      {
+        name: "description",
+        path: descriptionFile(directory),
+        content: `${JSON.stringify(description, null, 2)}\n`,
+      },
+    ],
+    processes: [
+      ...simulator,
+      ...tritons,
+      balancerProcess(haproxy, balanced, tritons, tools, local),
+      prometheusProcess(prometheus, directory, tools, local),
+    ],
+    description,
+    servers: balanced,
+  };
+}
+
+/** HAProxy's runtime socket. */
+function haproxySocket(directory: string): string {
+  return path.join(directory, "run", "haproxy.sock");
+}
+
+function haproxyConfig(
+  servers: readonly BalancedServer[],
+  directory: string,
+  { config: { local }, tools }: LocalOptions,
+): FilePlan {
+  const { httpPort, grpcPort, metricsPort } = local;
+  const adminSocket = haproxySocket(directory);
+  return {
+    name: "haproxy-config",
+    path: path.join(directory, "run", "haproxy.cfg"),
+    content: renderHaproxyConfig({ address, httpPort, grpcPort, metricsPort, adminSocket, servers }),
+    validate: [tools.haproxy, "-c", "-q", "-f", "{}"],
+  };
+}
+
+function prometheusConfig(
+  servers: readonly BalancedServer[],
+  directory: string,
+  { config, tools }: LocalOptions,
+): FilePlan {
+  return {
+    name: "prometheus-config",
+    path: path.join(directory, "run", "prometheus.yml"),
+    content: renderPrometheusConfig(scrapeTargets(servers, config.local)),
+    validate: [tools.promtool, "check", "config", "{}"],
+  };
+}
+
+function balancerProcess(
+  config: FilePlan,
+  servers: readonly BalancedServer[],
+  tritons: readonly ProcessPlan[],
+  tools: LocalTools,
+  local: LocalConfig,
+): ProcessPlan {
+  return {
     name: "balancer",
-    command: [tools.haproxy, "-W", "-db", "-f", haproxyConfig.path],
+    command: [tools.haproxy, "-W", "-db", "-f", config.path],
     environment: {},
     after: tritons.map(({ name }) => name),
-    ports: [local.httpPort, local.grpcPort, local.metricsPort, ...balanced.map(({ grpcPort }) => grpcPort)],
+    ports: [local.httpPort, local.grpcPort, local.metricsPort, ...servers.map(({ grpcPort }) => grpcPort)],
     readyUrl: `http://${address}:${String(local.metricsPort)}/metrics?scope=global`,
     startTimeout: 30,
     stopTimeout: 10,
-    configHash: sha256(haproxyConfig.content),
+    configHash: sha256(config.content),
     reloadSignal: "USR2",
   };
-  const prometheus: ProcessPlan = {
+}
+
+function prometheusProcess(
+  config: FilePlan,
+  directory: string,
+  tools: LocalTools,
+  local: LocalConfig,
+): ProcessPlan {
+  const listen = `${address}:${String(local.prometheusPort)}`;
+  return {
     name: "prometheus",
     command: [
       tools.prometheus,
-      `--config.file=${prometheusConfig.path}`,
-      `--storage.tsdb.path=${path.join(run, "prometheus")}`,
-      `--web.listen-address=${address}:${String(local.prometheusPort)}`,
+      `--config.file=${config.path}`,
+      `--storage.tsdb.path=${path.join(directory, "run", "prometheus")}`,
+      `--web.listen-address=${listen}`,
     ],
     environment: {},
     after: [],
     ports: [local.prometheusPort],
-    readyUrl: `http://${address}:${String(local.prometheusPort)}/-/ready`,
+    readyUrl: `http://${listen}/-/ready`,
     startTimeout: 60,
     stopTimeout: 30,
-    configHash: sha256(prometheusConfig.content),
+    configHash: sha256(config.content),
     reloadSignal: "HUP",
-  };
-  const description: FilePlan = {
-    name: "description",
-    path: descriptionFile(directory),
-    content: `${JSON.stringify(describe(balanced, local), null, 2)}\n`,
-  };
-  return {
-    directory,
-    repositories,
-    files: [haproxyConfig, prometheusConfig, description],
-    processes: [...simulator, ...tritons, balancer, prometheus],
-    description: describe(balanced, local),
-    servers: balanced,
   };
 }
 
@@ -294,7 +330,6 @@ function tritonProcesses(
   server: BalancedServer,
   repositories: readonly RepositoryPlan[],
   { config, tools, hasApiKey, project }: LocalOptions,
-  socket: string,
   simulator: readonly ProcessPlan[],
 ): ProcessPlan[] {
   const { plan, replicas } = server;
@@ -341,7 +376,11 @@ function tritonProcesses(
     stopTimeout: plan.timing.kill,
     configHash: plan.repository.hash,
     sharedMemoryPrefix: sharedMemoryPrefix(directory, replica),
-    drain: { socket, entries: balancerEntries(server, replica), timeout: plan.timing.drain },
+    drain: {
+      socket: haproxySocket(directory),
+      entries: balancerEntries(server, replica),
+      timeout: plan.timing.drain,
+    },
   }));
 }
 

@@ -45,8 +45,12 @@ export function serve<I>(handler: Handler<I>): Service {
       await handler.create(parsed);
       return { id: handler.id(parsed), outs: inputs };
     },
-    read: async (id, _urn, properties: Properties = {}) =>
-      (await handler.exists(parse(properties))) ? { id, props: properties } : { id: "", props: {} },
+    read: async (id, _urn, properties: Properties = {}) => {
+      // What an earlier version of this provider wrote may no longer fit: then it is made anew.
+      const known = handler.schema.safeParse(openSecrets(properties));
+      const there = known.success && (await handler.exists(known.data));
+      return there ? { id, props: properties } : { id: "", props: {} };
+    },
     update: async (_id, _urn, olds: Properties, news: Properties) => {
       await handler.update(parse(olds), parse(news));
       return { outs: news };

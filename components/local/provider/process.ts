@@ -59,7 +59,8 @@ export const processHandler: Handler<ProcessInputs> = {
   replaceOn: ["supervisor", "name"],
   id: (inputs) => inputs.name,
   create: async (inputs) => {
-    killMarked(markOf(inputs.supervisor.directory, inputs.name));
+    // An earlier one that the state has forgotten, still watched by the supervisor or left behind by one.
+    await remove(inputs);
     await checkPorts(inputs, []);
     try {
       await launch(inputs);
@@ -111,8 +112,11 @@ async function launch(inputs: ProcessInputs): Promise<void> {
 }
 
 async function remove(inputs: ProcessInputs): Promise<void> {
-  await rm(layout(inputs.supervisor.directory).program(inputs.name), { force: true });
-  await reload(inputs);
+  const program = layout(inputs.supervisor.directory).program(inputs.name);
+  if (existsSync(program)) {
+    await rm(program);
+    await reload(inputs);
+  }
   killMarked(markOf(inputs.supervisor.directory, inputs.name));
   await removeSharedMemory(inputs);
 }

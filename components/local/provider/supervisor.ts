@@ -43,9 +43,25 @@ async function start(place: SupervisorPlace): Promise<void> {
   await rm(files.programs, { recursive: true, force: true });
   await mkdir(files.programs, { mode: 0o700 });
   await writeFile(files.supervisorConfig, supervisorConfig(place));
-  await execa(path.join(place.bin, "supervisord"), ["-c", files.supervisorConfig], { cwd: place.directory });
+  await execa(path.join(place.bin, "supervisord"), ["-c", files.supervisorConfig], {
+    cwd: place.directory,
+    env: inherited(),
+    extendEnv: false,
+  });
   const answer = await until(10, () => supervisorctl(place, "pid"));
   if (answer === undefined) throw new Error(`supervisord does not answer; see ${files.log("supervisord")}`);
+}
+
+/** What the processes get of the environment of whoever starts them: no keys, no library paths. */
+function inherited(): Record<string, string> {
+  const names = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SSL_CERT_FILE"];
+  const proxies = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]);
+  return Object.fromEntries(
+    [...names, ...proxies].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 /** `%` is supervisor's own escape. */
