@@ -17,8 +17,8 @@ export interface BenchPorts {
   readonly nginx: number;
 }
 
-/** Enough for eight servers and ten replicas. */
-export const blockSize = 50;
+/** Enough for two servers. */
+export const blockSize = 100;
 
 /** Below what Linux gives to outgoing connections (32768 on), which would take a port away between look and use. */
 const first = 20_000;

@@ -299,21 +299,19 @@ export function portConflicts(plan: LocalPlan, file: string): Problem[] {
             file,
             path,
             message: `port ${String(port)} is wanted by ${other.name} and by ${name}`,
-            hint: "move one of the ranges: replicaPorts takes three ports per replica, serverGrpcPorts one per server",
+            hint: "move one of the ranges: replicaPorts takes 30 ports per server (ten replicas), serverGrpcPorts one",
           },
         ];
   });
 }
 
-/** Ports of every replica, in the order of the servers. */
+/** Ports of every replica. Each server has a range of its own, so that scaling one moves no port of another. */
 function placeServers(servers: readonly ServerPlan[], local: LocalConfig): BalancedServer[] {
-  let next = local.replicaPorts;
   return servers.map((plan, i) => ({
     plan,
     grpcPort: local.serverGrpcPorts + i,
     replicas: Array.from({ length: plan.replicas }, (_, index): Replica => {
-      const httpPort = next;
-      next += portsPerReplica;
+      const httpPort = local.replicaPorts + i * portsPerServer + index * portsPerReplica;
       return { name: `${plan.name}-${String(index)}`, host: address, httpPort, grpcPort: httpPort + 1 };
     }),
   }));
@@ -321,6 +319,8 @@ function placeServers(servers: readonly ServerPlan[], local: LocalConfig): Balan
 
 /** HTTP, gRPC and metrics. */
 const portsPerReplica = 3;
+/** Room for ten replicas; more collide with the next server's, which the plan's check reports. */
+const portsPerServer = 30;
 
 export function metricsPort(replica: Replica): number {
   return replica.httpPort + 2;

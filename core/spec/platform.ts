@@ -28,7 +28,7 @@ const localSchema = z.strictObject({
   prometheusPort: port.default(9090),
   /** First of the balancer's gRPC ports that lead to one server group each, in the order of `servers`. */
   serverGrpcPorts: port.default(8010),
-  /** First of the ports of the Tritons: HTTP, gRPC and metrics of each replica in turn. */
+  /** First of the ports of the Tritons: 30 for each server, of which a replica takes three (HTTP, gRPC, metrics). */
   replicaPorts: port.default(18000),
   /** The LLM simulator that stands in for HolySheep while there is no key. */
   simulatorPort: port.default(18900),

@@ -176,6 +176,25 @@ describe.skipIf(missing.length > 0)(
       expect(readdirSync(path.join(platform.directory, "repositories", "gpu"))).toHaveLength(1);
     });
 
+    it("scales a server up and down, and touches no other", async () => {
+      const before = pids(await platform.status());
+      const servers = { gpu: { replicas: 3 }, llm: { models: ["llm-backend"], replicas: 1 } };
+      platform.configure({ "triton-platform:servers": servers });
+      const counts = await underLoad(async () => {
+        const up = await platform.run("start");
+        expect(up.code, up.text).toBe(0);
+        const more = pids(await platform.status());
+        expect(Object.keys(more)).toEqual(["gpu-0", "gpu-1", "gpu-2", "llm-0"]);
+        expect(more).toMatchObject(before);
+        platform.configure({ "triton-platform:servers": { ...servers, gpu: { replicas: 2 } } });
+        const down = await platform.run("start");
+        expect(down.code, down.text).toBe(0);
+      });
+      expect(Object.keys(counts.http)).toEqual(["200"]);
+      expect(Object.keys(counts.grpc)).toEqual(["ok"]);
+      expect(pids(await platform.status())).toEqual(before);
+    });
+
     it("survives a killed replica: no call fails, and it comes back by itself", async () => {
       const before = pids(await platform.status());
       const counts = await underLoad(async () => {

@@ -49,7 +49,7 @@ export class TestPlatform {
   }
 
   static async create(): Promise<TestPlatform> {
-    const [first = 0] = await freePorts(1, 40);
+    const [first = 0] = await freePorts(1, 80);
     return new TestPlatform({
       httpPort: first,
       grpcPort: first + 1,

@@ -68,7 +68,7 @@ test("ports: the first block that is free as a whole, and none is given twice", 
 });
 
 test("ports: a machine without a free block is told so", async () => {
-  await expect(findFreeBlock(() => Promise.resolve(false))).rejects.toThrow(/no 50 free ports in a row/);
+  await expect(findFreeBlock(() => Promise.resolve(false))).rejects.toThrow(/no 100 free ports in a row/);
 });
 
 test("set-up: each step once, npm's last line, and the rest is bringing the platform up", () => {

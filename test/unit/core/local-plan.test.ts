@@ -20,7 +20,7 @@ describe("the plan of this machine", () => {
       { name: "llm-simulator", after: [], ports: [18900] },
       { name: "gpu-0", after: [], ports: [18000, 18001, 18002] },
       { name: "gpu-1", after: ["gpu-0"], ports: [18003, 18004, 18005] },
-      { name: "llm-0", after: ["llm-simulator"], ports: [18006, 18007, 18008] },
+      { name: "llm-0", after: ["llm-simulator"], ports: [18030, 18031, 18032] },
       { name: "balancer", after: ["gpu-0", "gpu-1", "llm-0"], ports: [8000, 8001, 8002, 8010, 8011] },
       { name: "prometheus", after: [], ports: [9090] },
     ]);
