@@ -8,7 +8,7 @@ import { formatProblems, type Problem } from "./core/spec/problem.ts";
 export default async function program(): Promise<Record<string, unknown>> {
   const project = import.meta.dirname;
   const configFile = `Pulumi.${pulumi.getStack()}.yaml`;
-  const parsed = parsePlatform((namespace, key) => readConfig(new pulumi.Config(namespace), key), configFile);
+  const parsed = parsePlatform(stackConfig(), configFile);
   if ("problems" in parsed) throw refusal(parsed.problems);
   const config = parsed.value;
   const { value: models, problems } = loadModels(path.resolve(project, config.models));
@@ -37,11 +37,13 @@ export default async function program(): Promise<Record<string, unknown>> {
   return { ...plan.description };
 }
 
-/** Structured values come as JSON, scalars as text. */
-function readConfig(config: pulumi.Config, key: string): unknown {
-  const text = config.get(key);
-  if (text === undefined || !/^[[{]/.test(text)) return text;
-  return config.getObject<unknown>(key);
+/** The stack's config as plain values by `namespace:key`. Structured values come as JSON, scalars as text. */
+function stackConfig(): Record<string, unknown> {
+  const entries = Object.entries(pulumi.runtime.allConfig()).map(([key, text]): [string, unknown] => [
+    key,
+    /^[[{]/.test(text) ? JSON.parse(text) : text,
+  ]);
+  return Object.fromEntries(entries);
 }
 
 function refusal(problems: readonly Problem[]): pulumi.RunError {

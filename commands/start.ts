@@ -1,15 +1,16 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { prepareLocal } from "../components/local/prepare.ts";
 import type { LocalPlan } from "../core/local/plan.ts";
 import { loadModels } from "../core/spec/load.ts";
-import { refuse } from "../core/spec/problem.ts";
+import { refuse, type Problem } from "../core/spec/problem.ts";
 import { buildMissing } from "./local/build.ts";
-import { openHome, readLocalConfig, stackName } from "./local/home.ts";
+import { openHome, readLocalConfig, stackName, type LocalHome } from "./local/home.ts";
 import { portProblems } from "./local/ports.ts";
 import { smoke, type SmokeResult } from "./local/smoke.ts";
-import { openStack, Progress } from "./local/stack.ts";
+import { openStack, Progress, uninterrupted } from "./local/stack.ts";
 import { localTools } from "./local/tools.ts";
 import { projectRoot } from "./setup/places.ts";
 import { setUp } from "./setup/set-up.ts";
@@ -30,13 +31,15 @@ export async function main(args: string[]): Promise<void> {
   const models = loadModels(folder);
   const prepared = prepareLocal(models.value, file, {
     config,
-    tools: localTools(tools),
+    tools: localTools(projectRoot, tools),
     project: projectRoot,
     hasApiKey,
   });
   const { plan, notes } = prepared.value;
   refuse([...models.problems, ...prepared.problems]);
-  refuse(await portProblems(plan, file));
+  refuse(movedProblems(plan, home, file));
+  refuse(await portProblems(plan, config.local, file));
+  writeFileSync(home.runningFile, plan.directory);
 
   const progress = new Progress((line) => {
     console.log(line);
@@ -44,12 +47,14 @@ export async function main(args: string[]): Promise<void> {
   const stack = await openStack(home, tools.engine);
   try {
     // Refreshed, so that a process that has died since is started again.
-    await stack.up({
-      refresh: true,
-      onEvent: progress.onEvent,
-      onOutput: () => undefined,
-      suppressProgress: true,
-    });
+    await uninterrupted(() =>
+      stack.up({
+        refresh: true,
+        onEvent: progress.onEvent,
+        onOutput: () => undefined,
+        suppressProgress: true,
+      }),
+    );
   } catch (error) {
     throw progress.explain("The platform is not as planned", error);
   }
@@ -63,6 +68,14 @@ export async function main(args: string[]): Promise<void> {
       "see npm run logs",
     );
   }
+}
+
+/** A platform that runs in another folder would be taken apart and built up at once, on the same ports. */
+function movedProblems({ directory }: LocalPlan, { runningFile }: LocalHome, file: string): Problem[] {
+  const running = existsSync(runningFile) ? readFileSync(runningFile, "utf8") : directory;
+  if (running === directory) return [];
+  const message = `the platform runs in ${running}, and ${directory} is set now`;
+  return [{ file, path: "triton-platform:local.directory", message, hint: "npm stop first, then npm start" }];
 }
 
 function summary(
@@ -97,7 +110,7 @@ function summary(
     `logs        ${path.join(plan.directory, "logs")}   (npm run logs)`,
     ...(notes.length === 0 ? [] : ["", "Note:", ...notes.map((note) => `  - ${note}`)]),
     "",
-    `${changes === 0 ? "Nothing changed" : `${String(changes)} resources changed`}; up after ${(ms / 1000).toFixed(1)} s. Stop with npm stop.`,
+    `${changes === 0 ? "Nothing changed" : `${String(changes)} resource${changes === 1 ? "" : "s"} changed`}; up after ${(ms / 1000).toFixed(1)} s. Stop with npm stop.`,
   ].join("\n");
 }
 

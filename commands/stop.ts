@@ -1,5 +1,7 @@
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { removeRemains } from "../components/local/remains.ts";
 import { openHome } from "./local/home.ts";
-import { openStack, Progress } from "./local/stack.ts";
+import { openStack, Progress, uninterrupted } from "./local/stack.ts";
 import { setUp } from "./setup/set-up.ts";
 
 /** `npm stop`: removes everything the local stack runs. State and config stay. */
@@ -12,14 +14,20 @@ export async function main(): Promise<void> {
   });
   try {
     // Refreshed, so that what is gone already is no obstacle.
-    await stack.destroy({
-      refresh: true,
-      onEvent: progress.onEvent,
-      onOutput: () => undefined,
-      suppressProgress: true,
-    });
+    await uninterrupted(() =>
+      stack.destroy({
+        refresh: true,
+        onEvent: progress.onEvent,
+        onOutput: () => undefined,
+        suppressProgress: true,
+      }),
+    );
   } catch (error) {
     throw progress.explain("Not everything could be stopped", error);
   }
-  console.log(progress.changes === 0 ? "Nothing was running." : "Stopped.");
+  // What the engine's state has lost, as after a killed supervisor.
+  const directory = existsSync(home.runningFile) ? readFileSync(home.runningFile, "utf8") : undefined;
+  if (directory !== undefined) await removeRemains(directory);
+  rmSync(home.runningFile, { force: true });
+  console.log(directory === undefined ? "Nothing was running." : "Stopped.");
 }

@@ -4,6 +4,7 @@ import path from "node:path";
 import yaml from "js-yaml";
 import { z } from "zod";
 import { parsePlatform, type PlatformConfig } from "../../core/spec/platform.ts";
+import { parseYaml } from "../../core/spec/parse.ts";
 import { ProblemsError } from "../../core/spec/problem.ts";
 import { projectRoot } from "../setup/places.ts";
 
@@ -12,6 +13,10 @@ import { projectRoot } from "../setup/places.ts";
  * with the keys set here. All of it is ignored by git, since each machine has its own passphrase.
  */
 export interface LocalHome {
+  /** Folder of the file backend. */
+  readonly state: string;
+  /** File that names the folder of the platform that runs; absent where none does. */
+  readonly runningFile: string;
   /** Pulumi's project folder for the local stack: Pulumi.yaml and the stack's own config. */
   readonly workDir: string;
   readonly stackFile: string;
@@ -21,7 +26,11 @@ export interface LocalHome {
 
 export const stackName = "local";
 
-const stackFileSchema = z.looseObject({ config: z.record(z.string(), z.unknown()).optional() });
+/** An empty file is YAML's null. */
+const stackFileSchema = z.preprocess(
+  (document) => document ?? {},
+  z.looseObject({ config: z.record(z.string(), z.unknown()).nullish() }),
+);
 type StackFile = z.output<typeof stackFileSchema>;
 
 /** Makes what is missing; what is there is left alone, but for config that changed in the committed file. */
@@ -33,10 +42,13 @@ export function openHome(): LocalHome {
   const workDir = path.join(home, "pulumi");
   mkdirSync(state, { recursive: true });
   mkdirSync(workDir, { recursive: true });
-  if (!existsSync(passphrase))
-    writeFileSync(passphrase, randomBytes(32).toString("base64url"), { mode: 0o600 });
+  makePassphrase(passphrase);
+  // It would win over the file, and is another stack's.
+  delete process.env.PULUMI_CONFIG_PASSPHRASE;
   writeProject(workDir);
   return {
+    state,
+    runningFile: path.join(home, "running"),
     workDir,
     stackFile: updateStackFile(workDir),
     env: {
@@ -47,22 +59,34 @@ export function openHome(): LocalHome {
   };
 }
 
+/** Made once; of two first commands at the same time, one makes it. */
+function makePassphrase(file: string): void {
+  try {
+    writeFileSync(file, randomBytes(32).toString("base64url"), { mode: 0o600, flag: "wx" });
+  } catch (error) {
+    if (!existsSync(file)) throw error;
+  }
+}
+
 /** The stack's config as the program will see it. Throws all problems at once. */
 export function readLocalConfig({ stackFile }: LocalHome): {
   readonly config: PlatformConfig;
   readonly hasApiKey: boolean;
 } {
-  const values = readStackFile(stackFile).config ?? {};
-  const defaults = projectSchema.parse(
-    yaml.load(readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")),
-  ).config;
-  const lookup = (namespace: string, key: string): unknown => {
-    const inProject = defaults[namespace === "triton-platform" ? key : `${namespace}:${key}`];
-    return values[`${namespace}:${key}`] ?? inProject?.default ?? inProject?.value;
-  };
-  const parsed = parsePlatform(lookup, `Pulumi.${stackName}.yaml`);
+  const values = { ...projectDefaults(), ...readStackFile(stackFile).config };
+  const parsed = parsePlatform(values, `Pulumi.${stackName}.yaml`);
   if ("problems" in parsed) throw new ProblemsError(parsed.problems);
   return { config: parsed.value, hasApiKey: values["holysheep:apiKey"] !== undefined };
+}
+
+/** What Pulumi.yaml says of every stack, by `namespace:key`. */
+function projectDefaults(): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(readProject().config).map(([key, setting]) => [
+      key.includes(":") ? key : `triton-platform:${key}`,
+      setting.default ?? setting.value,
+    ]),
+  );
 }
 
 const projectSchema = z.looseObject({
@@ -71,9 +95,13 @@ const projectSchema = z.looseObject({
   config: z.record(z.string(), z.object({ default: z.unknown().optional(), value: z.unknown().optional() })),
 });
 
+function readProject(): z.output<typeof projectSchema> {
+  return read(projectSchema, path.join(projectRoot, "Pulumi.yaml"));
+}
+
 /** The project's Pulumi.yaml, seen from another folder. */
 function writeProject(workDir: string): void {
-  const project = projectSchema.parse(yaml.load(readFileSync(path.join(projectRoot, "Pulumi.yaml"), "utf8")));
+  const project = readProject();
   const providers = project.plugins.providers.map((plugin) => ({
     ...plugin,
     path: path.resolve(projectRoot, plugin.path),
@@ -105,7 +133,14 @@ export function mergeStackFiles(base: StackFile, committed: StackFile, machine: 
 }
 
 function readStackFile(file: string): StackFile {
-  return existsSync(file) ? stackFileSchema.parse(yaml.load(readFileSync(file, "utf8")) ?? {}) : {};
+  return existsSync(file) ? read(stackFileSchema, file) : {};
+}
+
+/** A YAML file of Pulumi's; what is wrong in it is the user's to mend. */
+function read<S extends z.ZodType>(schema: S, file: string): z.output<S> {
+  const parsed = parseYaml(schema, readFileSync(file, "utf8"), file);
+  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
+  return parsed.value;
 }
 
 function writeIfChanged(file: string, text: string): void {

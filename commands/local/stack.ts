@@ -1,10 +1,15 @@
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
+import path from "node:path";
 import {
+  CommandError,
   ConcurrentUpdateError,
   LocalWorkspace,
   PulumiCommand,
   type EngineEvent,
   type Stack,
 } from "@pulumi/pulumi/automation/index.js";
+import { z } from "zod";
 import type { Engine } from "../setup/set-up.ts";
 import { UserError } from "../setup/user-error.ts";
 import { stackName, type LocalHome } from "./home.ts";
@@ -13,6 +18,7 @@ import { stackName, type LocalHome } from "./home.ts";
 export async function openStack(home: LocalHome, engine: Engine): Promise<Stack> {
   // The Automation API finds the CLI by PATH where it has no folder of its own.
   process.env.PATH = engine.env.PATH;
+  releaseDeadLocks(home.state);
   const pulumiCommand = await PulumiCommand.get(engine.root === undefined ? {} : { root: engine.root });
   return LocalWorkspace.createOrSelectStack(
     {
@@ -25,6 +31,36 @@ export async function openStack(home: LocalHome, engine: Engine): Promise<Stack>
     },
     { workDir: home.workDir, envVars: { ...home.env, ...engine.env }, pulumiCommand },
   );
+}
+
+const lockSchema = z.object({ pid: z.number(), hostname: z.string() });
+
+/** A command that was killed leaves its lock on the stack; nobody else can release it. */
+function releaseDeadLocks(state: string): void {
+  const locks = path.join(state, ".pulumi", "locks");
+  if (!existsSync(locks)) return;
+  for (const name of readdirSync(locks, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".json")) continue;
+    const file = path.join(locks, name);
+    const lock = lockSchema.safeParse(JSON.parse(readFileSync(file, "utf8"))).data;
+    if (lock?.hostname === hostname() && !existsSync(path.join("/proc", String(lock.pid)))) rmSync(file);
+  }
+}
+
+/**
+ * Keeps this process alive through Ctrl-C while the engine, which gets the signal too, finishes what is under way: the
+ * program and its answers live here.
+ */
+export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
+  const wait = (): void => {
+    console.error("Stopping after what is under way …");
+  };
+  process.on("SIGINT", wait);
+  try {
+    return await work();
+  } finally {
+    process.off("SIGINT", wait);
+  }
 }
 
 /** Shows one line for each resource that is made, changed or removed, and keeps what went wrong. */
@@ -75,7 +111,15 @@ export class Progress {
         "wait for it; where there is none: npm run pulumi -- cancel --yes",
       );
     }
-    return this.#errors.size > 0 ? this.#failure(what) : thrown;
+    if (this.#errors.size > 0) return this.#failure(what);
+    if (!(thrown instanceof CommandError)) return thrown;
+    const lines = thrown.message.split("\n").filter((line) => /^\s*(stderr: )?error: /.test(line));
+    return lines.length === 0
+      ? thrown
+      : new UserError(
+          `${what}:\n${[...new Set(lines)].join("\n")}`,
+          "mend this and run the same command again",
+        );
   }
 }
 

@@ -1,4 +1,3 @@
-import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { apiKeyFile, type LocalPlan } from "../../core/local/plan.ts";
 import { File, ModelRepository, Process, Supervisor } from "./resources.ts";
@@ -27,7 +26,7 @@ export class LocalPlatform extends pulumi.ComponentResource {
       ({ server, directory, files }) =>
         new ModelRepository(
           `${name}-${server}-repository`,
-          { directory, blobs: path.join(plan.directory, "blobs"), files: [...files] },
+          { directory, platform: plan.directory, files: [...files] },
           { parent: this },
         ),
     );
@@ -59,7 +58,7 @@ export class LocalPlatform extends pulumi.ComponentResource {
           `${name}-${process.name}`,
           {
             ...process,
-            supervisor: place,
+            ...place,
             command: [...process.command],
             ports: [...process.ports],
           },

@@ -1,5 +1,12 @@
+import { readdirSync } from "node:fs";
 import path from "node:path";
-import { planLocal, portConflicts, type LocalOptions, type LocalPlan } from "../../core/local/plan.ts";
+import {
+  planLocal,
+  portConflicts,
+  simulatorDirectory,
+  type LocalOptions,
+  type LocalPlan,
+} from "../../core/local/plan.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
 import type { Model } from "../../core/spec/load.ts";
@@ -19,7 +26,7 @@ export interface PreparedLocal {
 export function prepareLocal(
   models: readonly Model[],
   file: string,
-  options: LocalOptions,
+  options: Omit<LocalOptions, "simulatorHash">,
 ): Checked<PreparedLocal> {
   const adapter = readAdapter(options.project);
   const notes: string[] = [];
@@ -41,8 +48,16 @@ export function prepareLocal(
       "no holysheep:apiKey is set: llm-backend talks to the simulator on this machine (npm run pulumi -- config set --secret holysheep:apiKey)",
     );
   }
-  const plan = planLocal(value, options);
+  const plan = planLocal(value, { ...options, simulatorHash: hashOf(simulatorDirectory(options.project)) });
   return { value: { plan, notes }, problems: [...problems, ...portConflicts(plan, file)] };
+}
+
+function hashOf(directory: string): string {
+  return readdirSync(directory)
+    .filter((name) => name.endsWith(".py"))
+    .sort()
+    .map((name) => hashFile(directory, name).sha256)
+    .join(" ");
 }
 
 function readAdapter(project: string): AdapterSource {

@@ -34,7 +34,7 @@ export class File extends pulumi.CustomResource {
 
 export interface ModelRepositoryArgs {
   directory: pulumi.Input<string>;
-  blobs: pulumi.Input<string>;
+  platform: pulumi.Input<string>;
   files: pulumi.Input<
     {
       path: string;
@@ -52,8 +52,7 @@ export class ModelRepository extends pulumi.CustomResource {
   }
 }
 
-export interface ProcessArgs {
-  supervisor: pulumi.Input<SupervisorArgs>;
+export interface ProcessArgs extends SupervisorArgs {
   name: pulumi.Input<string>;
   command: pulumi.Input<pulumi.Input<string>[]>;
   environment: pulumi.Input<Record<string, pulumi.Input<string>>>;

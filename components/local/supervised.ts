@@ -40,6 +40,9 @@ export async function supervisorctl(place: SupervisorPlace, ...args: string[]): 
       reject: false,
     },
   );
+  if (exitCode === undefined) {
+    throw new Error(`${place.bin}/supervisorctl cannot be run; npm start installs it`);
+  }
   const text = `${stdout}\n${stderr}`;
   if (exitCode !== 0 && /no such file|refused connection|\.conf/.test(text)) return undefined;
   return stdout;

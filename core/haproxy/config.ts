@@ -84,8 +84,9 @@ function globalSection(plan: BalancerPlan, longest: number): string {
     ...(plan.threads === undefined ? [] : [`nbthread ${String(plan.threads)}`]),
     // After a reload the old process finishes its calls, and no longer.
     `hard-stop-after ${String(longest + 5)}s`,
-    // Bodies up to this size can be sent again to another replica; Triton's own limit is 64 MB.
-    "tune.bufsize 131072",
+    // Bodies up to about this size can be sent again to another replica. Larger buffers cost every request: 128 KiB
+    // took 102 µs of processor time a request, 32 KiB 57 µs (docs/benchmarks.md).
+    "tune.bufsize 32768",
   ]);
 }
 
@@ -99,11 +100,12 @@ function defaultsSection(longest: number): string {
     "timeout connect 2s",
     `timeout client ${String(longest)}s`,
     `timeout server ${String(longest)}s`,
-    "timeout queue 5s",
     "timeout http-request 60s",
     "timeout http-keep-alive 60s",
-    // A client that hangs up leaves the queue.
+    // A client that hangs up before its call has reached a server is forgotten.
     "option abortonclose",
+    // A reload closes a client's connection with the answer to its next call, not under it.
+    "option idle-close-on-response",
     "retries 3",
     // The first retry already goes to another replica.
     "option redispatch 1",
@@ -112,8 +114,10 @@ function defaultsSection(longest: number): string {
 
 /** Who calls: by API key where one is given, else by address. A client's own claim is overwritten. */
 const callerRules = [
+  "http-request deny deny_status 400 if { req.fhdr_cnt(x-api-key) gt 1 }",
   `http-request set-header ${forwardedHeaders.caller} %[src]`,
-  `http-request set-header ${forwardedHeaders.caller} %[req.hdr(x-api-key),sha2(256),hex,lower] if { req.hdr(x-api-key) -m found }`,
+  // `fhdr` is the whole value: `hdr` takes a key with a comma in it apart.
+  `http-request set-header ${forwardedHeaders.caller} %[req.fhdr(x-api-key),sha2(256),hex,lower] if { req.fhdr(x-api-key) -m len gt 0 }`,
   "http-request del-header x-api-key",
 ];
 
@@ -123,7 +127,20 @@ const callerRules = [
  */
 const conversationRules = [
   "http-request del-header x-conversation-key",
-  `http-request set-header x-conversation-key %[req.hdr(${forwardedHeaders.caller})]|%[req.hdr(${forwardedHeaders.conversation})] if { req.hdr(${forwardedHeaders.conversation}) -m found }`,
+  `http-request set-header x-conversation-key %[req.fhdr(${forwardedHeaders.caller})]|%[req.fhdr(${forwardedHeaders.conversation})] if { req.fhdr(${forwardedHeaders.conversation}) -m found }`,
+];
+
+const byDeployment = "this changes by deployment only";
+
+/** What every gRPC frontend does before it routes. 7 is PERMISSION_DENIED. */
+const grpcRules = [
+  ...errorPages("grpc"),
+  // An answer of the balancer's own is an HTTP success that carries a gRPC status, or clients look at HTTP's alone.
+  "http-after-response set-header content-type application/grpc if { res.hdr(grpc-status) -m found }",
+  "http-after-response set-status 200 if { res.hdr(grpc-status) -m found }",
+  `http-request return status 200 hdr grpc-status 7 hdr grpc-message "${byDeployment}" if { path_reg /(RepositoryModelLoad|RepositoryModelUnload|LogSettings|TraceSetting)$ }`,
+  ...callerRules,
+  ...conversationRules,
 ];
 
 function httpFrontend(plan: BalancerPlan): string {
@@ -140,8 +157,8 @@ function httpFrontend(plan: BalancerPlan): string {
     ...errorPages("json"),
     `http-request return status 200 content-type text/plain string ok if { path ${healthPath} } { nbsrv(http-${fallback.plan.name}) ge 1 }`,
     `http-request return status 503 content-type text/plain string "no replica is ready" if { path ${healthPath} }`,
-    // Models come and go by deployment only: no client loads or unloads one.
-    `http-request return status 403 content-type application/json string '{"error":"models are loaded by deployment only"}' if { path_reg ^/v2/repository/models/[^/]+/(load|unload)$ }`,
+    // Models, logging and tracing change by deployment only: these calls would change one replica, for everybody.
+    `http-request return status 403 content-type application/json string '{"error":"${byDeployment}"}' if METH_POST { path_reg ^/v2/(repository/models/[^/]+/(load|unload)|logging|(models/.+/)?trace/setting)$ }`,
     ...callerRules,
     ...conversationRules,
     "http-request set-var(txn.model) path,field(4,/),url_dec if { path_beg /v2/models/ }",
@@ -184,9 +201,9 @@ function grpcFrontend(plan: BalancerPlan): string {
   const others = plan.servers.filter((server) => !server.plan.isDefault);
   return section("frontend grpc", [
     `bind ${plan.address}:${String(plan.grpcPort)} proto h2`,
-    ...errorPages("grpc"),
-    ...callerRules,
-    ...conversationRules,
+    ...grpcRules,
+    // A mistyped name would go to the default server and fail there with an unknown model.
+    `http-request return status 200 hdr grpc-status 5 hdr grpc-message "no server of this name: ${plan.servers.map((server) => server.plan.name).join(", ")}" if { req.hdr(${serverMetadata}) -m found } !{ req.hdr(${serverMetadata}) -m str ${plan.servers.map((server) => server.plan.name).join(" ")} }`,
     ...others.flatMap(({ plan: { name }, plan: server }) =>
       routeGrpc(server, `{ req.hdr(${serverMetadata}) -m str ${name} }`),
     ),
@@ -197,9 +214,7 @@ function grpcFrontend(plan: BalancerPlan): string {
 function grpcServerFrontend(plan: BalancerPlan, server: BalancedServer): string {
   return section(`frontend grpc-of-${server.plan.name}`, [
     `bind ${plan.address}:${String(server.grpcPort)} proto h2`,
-    ...errorPages("grpc"),
-    ...callerRules,
-    ...conversationRules,
+    ...grpcRules,
     ...routeGrpc(server.plan),
   ]);
 }
@@ -291,8 +306,8 @@ const healthCheck = [
 ];
 
 /**
- * The balancer's own errors, those of the backends too, in the language of the caller: Triton's JSON for HTTP, a gRPC status for gRPC (14
- * UNAVAILABLE, 4 DEADLINE_EXCEEDED), without which a client sees only "unknown".
+ * The balancer's own errors, those of the backends too, in the language of the caller: Triton's JSON for HTTP, a gRPC
+ * status for gRPC (14 UNAVAILABLE, 4 DEADLINE_EXCEEDED), without which a client sees only "unknown".
  */
 function errorPages(language: "json" | "grpc"): string[] {
   const pages = [

@@ -96,6 +96,8 @@ export interface LocalTools {
   readonly triton: string;
   /** LD_LIBRARY_PATH of tritonserver and its Python stubs. */
   readonly libraryPath: string;
+  /** Identity of what the Python environment holds: another tritonserver at the same place is another server. */
+  readonly environmentHash: string;
   readonly haproxy: string;
   readonly prometheus: string;
   readonly promtool: string;
@@ -106,6 +108,7 @@ export interface DrainPlan {
   /** HAProxy's runtime socket. */
   readonly socket: string;
   readonly entries: BalancerEntries;
+  readonly ports: { readonly http: number; readonly grpc: number };
   /** Seconds in which running calls may end. */
   readonly timeout: number;
 }
@@ -115,6 +118,8 @@ export interface LocalOptions {
   readonly tools: LocalTools;
   /** Absolute folder of the project. */
   readonly project: string;
+  /** Identity of the simulator's code. */
+  readonly simulatorHash: string;
   /** Whether there is a key for the real API; the simulator answers otherwise. */
   readonly hasApiKey: boolean;
 }
@@ -374,11 +379,12 @@ function tritonProcesses(
     readyUrl: `http://${address}:${String(replica.httpPort)}/v2/health/ready`,
     startTimeout: plan.timing.startup,
     stopTimeout: plan.timing.kill,
-    configHash: plan.repository.hash,
+    configHash: sha256(`${plan.repository.hash} ${tools.environmentHash}`),
     sharedMemoryPrefix: sharedMemoryPrefix(directory, replica),
     drain: {
       socket: haproxySocket(directory),
       entries: balancerEntries(server, replica),
+      ports: { http: replica.httpPort, grpc: replica.grpcPort },
       timeout: plan.timing.drain,
     },
   }));
@@ -390,27 +396,32 @@ export function sharedMemoryName(directory: string): string {
 }
 
 function sharedMemoryPrefix(directory: string, replica: Replica): string {
-  return `${sharedMemoryName(directory)}${replica.name}-`;
+  // The dot is in no replica's name: no other replica's memory begins so.
+  return `${sharedMemoryName(directory)}${replica.name}.`;
 }
 
 function simulatorUrl(config: PlatformConfig): string {
   return `http://${address}:${String(config.local.simulatorPort)}`;
 }
 
+/** Where the simulator's code lies. */
+export function simulatorDirectory(project: string): string {
+  return path.join(project, "components", "local", "llm_simulator");
+}
+
 /** Answers like HolySheep's API, from this machine, for nothing. */
-function simulatorProcess({ config, tools, project }: LocalOptions): ProcessPlan {
+function simulatorProcess({ config, tools, project, simulatorHash }: LocalOptions): ProcessPlan {
   const port = config.local.simulatorPort;
-  const source = path.join(project, "components", "local", "llm_simulator");
   return {
     name: "llm-simulator",
-    command: [tools.python, source, "--host", address, "--port", String(port)],
+    command: [tools.python, simulatorDirectory(project), "--host", address, "--port", String(port)],
     environment: { PYTHONDONTWRITEBYTECODE: "1" },
     after: [],
     ports: [port],
     readyUrl: `${simulatorUrl(config)}/healthz`,
     startTimeout: 30,
     stopTimeout: 5,
-    configHash: "",
+    configHash: sha256(`${simulatorHash} ${tools.environmentHash}`),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { compare } from "./artifacts.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
 
@@ -26,7 +27,7 @@ const localSchema = z.strictObject({
   /** The balancer's statistics (/stats) and metrics (/metrics). */
   metricsPort: port.default(8002),
   prometheusPort: port.default(9090),
-  /** First of the balancer's gRPC ports that lead to one server group each, in the order of `servers`. */
+  /** First of the balancer's gRPC ports that lead to one server group each, sorted by name. */
   serverGrpcPorts: port.default(8010),
   /** First of the ports of the Tritons: 30 for each server, of which a replica takes three (HTTP, gRPC, metrics). */
   replicaPorts: port.default(18000),
@@ -41,6 +42,11 @@ const holysheepSchema = z.strictObject({
     error: "this is no URL: write it like https://api.holysheep.ai/v1",
   }),
   model: z.string().min(1),
+  /** A secret; known here so that it can be misspelt, and never part of what is read. */
+  apiKey: z
+    .unknown()
+    .optional()
+    .transform(() => undefined),
 });
 
 export const targets = ["local"] as const;
@@ -74,25 +80,27 @@ export type LocalConfig = PlatformConfig["local"];
 /** Fields a server group may have in a stack's config. */
 export type ServerConfig = PlatformConfig["servers"][string];
 
-/** Keys of the namespaces a stack's config may set; each is a field of PlatformConfig. */
-const keys = {
-  "triton-platform": ["target", "models", "servers", "defaultServer", "local"],
-  holysheep: ["baseUrl", "model"],
-} as const;
-
 /**
- * Reads the platform's config from a stack's. `lookup` gives the plain value of `namespace:key`, or undefined;
- * `file` names the stack's file in problems.
+ * Reads the platform's config from a stack's: plain values by `namespace:key`. Servers come sorted by name, whatever
+ * the order they were written or delivered in. `file` names the stack's file in problems.
  */
 export function parsePlatform(
-  lookup: (namespace: keyof typeof keys, key: string) => unknown,
+  values: Readonly<Record<string, unknown>>,
   file: string,
 ): Parsed<PlatformConfig> {
-  const own = Object.fromEntries(keys["triton-platform"].map((key) => [key, lookup("triton-platform", key)]));
-  const holysheep = Object.fromEntries(keys.holysheep.map((key) => [key, lookup("holysheep", key)]));
-  const parsed = parseValue(platformSchema, { ...own, holysheep }, file);
-  if ("value" in parsed) return parsed;
-  return { problems: parsed.problems.map((problem) => ({ ...problem, path: configKey(problem.path) })) };
+  const section = (namespace: string): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(values).flatMap(([key, value]) =>
+        key.startsWith(`${namespace}:`) ? [[key.slice(namespace.length + 1), value]] : [],
+      ),
+    );
+  const document = { ...section("triton-platform"), holysheep: section("holysheep") };
+  const parsed = parseValue(platformSchema, document, file);
+  if ("problems" in parsed) {
+    return { problems: parsed.problems.map((problem) => ({ ...problem, path: configKey(problem.path) })) };
+  }
+  const servers = Object.entries(parsed.value.servers).sort(([a], [b]) => compare(a, b));
+  return { value: { ...parsed.value, servers: Object.fromEntries(servers) } };
 }
 
 /** `servers.gpu` as the stack's file has it: `triton-platform:servers.gpu`; `holysheep.model` as `holysheep:model`. */

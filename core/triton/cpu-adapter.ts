@@ -1,6 +1,6 @@
 import type { Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
-import { defaultArtifacts } from "../spec/model.ts";
+import { defaultArtifacts, type ModelSpec } from "../spec/model.ts";
 import type { Problem } from "../spec/problem.ts";
 import { servedVersions, type RepositoryFile } from "./repository.ts";
 
@@ -31,14 +31,17 @@ export function runOnCpu(model: Model, adapter: AdapterSource): CpuModel | Probl
   const backend = spec.backend ?? "";
   const onCpu = (spec.instances ?? []).every(({ kind }) => kind === "cpu");
   // One instance per group is enough where there is no device to fill, and each is a process with its own copy.
-  const instances = [
-    { kind: "cpu" as const, count: onCpu ? Math.max(1, ...(spec.instances ?? []).map((i) => i.count)) : 1 },
-  ];
+  const count = onCpu ? Math.max(1, ...(spec.instances ?? []).map((group) => group.count)) : 1;
+  const instances = [{ kind: "cpu" as const, count }];
+  const { batching, unbounded } = withoutQueueLimits(spec.batching);
+  const here: ModelSpec = { ...spec, instances, ...(batching === undefined ? {} : { batching }) };
+  const queue = unbounded ? ["no queue limits, with which this Triton stalls"] : [];
   if (native.includes(backend)) {
+    const differences = [...(onCpu ? [] : ["instances on the CPU"]), ...queue];
     return {
-      model: { ...model, spec: { ...spec, instances } },
+      model: { ...model, spec: here },
       files: [],
-      ...(onCpu ? {} : { difference: "instances on the CPU" }),
+      ...(differences.length === 0 ? {} : { difference: differences.join("; ") }),
     };
   }
   if (!adapted.includes(backend)) {
@@ -57,7 +60,7 @@ export function runOnCpu(model: Model, adapter: AdapterSource): CpuModel | Probl
     cpu_adapter_threads: "1",
   };
   return {
-    model: { ...model, spec: { ...spec, backend: "python", instances, parameters } },
+    model: { ...model, spec: { ...here, backend: "python", parameters } },
     files: servedVersions(model).flatMap((version) =>
       adapter.files.map((file) => ({
         ...file,
@@ -65,6 +68,19 @@ export function runOnCpu(model: Model, adapter: AdapterSource): CpuModel | Probl
         from: { file: `${adapter.directory}/${file.path}` },
       })),
     ),
-    difference: `${backend} on the CPU, called from Triton's Python backend`,
+    difference: [`${backend} on the CPU, called from Triton's Python backend`, ...queue].join("; "),
   };
+}
+
+/**
+ * The batching without `maxQueueSize` and `timeout`. With either, the Triton of the wheel (2.51) leaves requests waiting
+ * for 500 ms under load: throughput falls to a fraction (docs/benchmarks.md, "Queue limits").
+ */
+function withoutQueueLimits(batching: ModelSpec["batching"]): {
+  readonly batching: ModelSpec["batching"];
+  readonly unbounded: boolean;
+} {
+  if (batching === undefined) return { batching, unbounded: false };
+  const { maxQueueSize, timeout, ...rest } = batching;
+  return { batching: rest, unbounded: maxQueueSize !== undefined || timeout !== undefined };
 }

@@ -256,6 +256,30 @@ describe.skipIf(missing.length > 0)(
       expect(answer.status).toBe(200);
       const mended = await platform.run("start");
       expect(mended.code, mended.text).toBe(0);
+      // The failed change left the removal of this very repository to do.
+      expect(readdirSync(path.join(platform.directory, "repositories", "gpu"))).toHaveLength(1);
+    });
+
+    it("moves its Tritons to other ports and back, and the other settings stay", async () => {
+      const local = { directory: platform.directory, ...platform.ports };
+      const before = await platform.status();
+      for (const replicaPorts of [(platform.ports.replicaPorts ?? 0) + 12, platform.ports.replicaPorts]) {
+        platform.configure({ "triton-platform:local": { ...local, replicaPorts } });
+        const { code, text } = await platform.run("start");
+        expect(code, text).toBe(0);
+        const answer = await infer(platform.url("/v2/models/llm-backend/infer"), "prompt", "hello");
+        expect(answer.status).toBe(200);
+      }
+      expect((await platform.status()).endpoints).toEqual(before.endpoints);
+    });
+
+    it("notices a frozen replica", async () => {
+      const before = pids(await platform.status());
+      process.kill(before["gpu-1"] ?? 0, "SIGSTOP");
+      const { code, text } = await platform.run("start");
+      expect(code, text).toBe(0);
+      expect(text).toContain("creating gpu-1");
+      expect((await platform.status()).servers.every(({ ready }) => ready)).toBe(true);
     });
 
     it("names a taken port and its setting, and changes nothing", async () => {
@@ -297,6 +321,8 @@ describe.skipIf(missing.length > 0)(
         (await fetch(platform.url("/v2/repository/models/embedding-model/unload"), { method: "POST" }))
           .status,
       ).toBe(403);
+      const verbose = { method: "POST", body: '{"log_verbose_level":1}' };
+      expect((await fetch(platform.url("/v2/logging"), verbose)).status).toBe(403);
       expect((await fetch(platform.url("/v2/health/ready"))).status).toBe(200);
       expect((await fetch(platform.url("/healthz"))).status).toBe(200);
     });
@@ -361,11 +387,18 @@ describe.skipIf(missing.length > 0)(
       },
     );
 
-    it("goes without a trace", async () => {
+    it("goes without a trace, even where its supervisor was killed", async () => {
+      process.kill(
+        Number(readFileSync(path.join(platform.directory, "run", "supervisord.pid"), "utf8")),
+        "SIGKILL",
+      );
       const { code, text } = await platform.run("stop");
       expect(code, text).toBe(0);
       expect(existsSync(platform.directory) ? readdirSync(platform.directory) : []).toEqual([]);
-      for (const first of Object.values(platform.ports)) expect(await isFree(first)).toBe(true);
+      const { replicaPorts = 0 } = platform.ports;
+      for (const port of [...Object.values(platform.ports), replicaPorts + 3, replicaPorts + 30]) {
+        expect(await isFree(port), String(port)).toBe(true);
+      }
       const { stdout } = await execa("pgrep", ["-fc", platform.directory], { reject: false });
       expect(stdout).toBe("0");
       const shared = readdirSync("/dev/shm").filter((name) =>

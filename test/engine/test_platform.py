@@ -129,6 +129,20 @@ def test_a_conversation_is_remembered_for_its_caller_alone() -> None:
     assert b"Message 1 " in ask("first", "alice")
     assert b"Message 1 " in ask("first", "bob")
     assert b"Message 3 " in ask("second", "alice")
+    # A comma is part of a key, and an empty key is none.
+    assert b"Message 1 " in ask("first", "x,alice")
+    assert b"Message 1 " in ask("first", "")
+    client.close()
+
+
+def test_an_unknown_server_is_named() -> None:
+    client = grpc_client.InferenceServerClient(os.environ["PLATFORM_GRPC"])
+    with pytest.raises(InferenceServerException, match="no server of this name: gpu, llm") as failure:
+        client.is_model_ready("llm-backend", headers={"x-triton-server": "lllm"})
+    assert failure.value.status() == "StatusCode.NOT_FOUND"
+    with pytest.raises(InferenceServerException, match="by deployment only") as failure:
+        client.unload_model("embedding-model")
+    assert failure.value.status() == "StatusCode.PERMISSION_DENIED"
     client.close()
 
 

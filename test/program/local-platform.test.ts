@@ -42,6 +42,7 @@ beforeAll(async () => {
     python: "/venv/bin/python",
     triton: "/triton",
     libraryPath: "",
+    environmentHash: "",
     haproxy: "/haproxy",
     prometheus: "/prometheus",
     promtool: "/promtool",
@@ -63,7 +64,13 @@ beforeAll(async () => {
     repository: { files: [], hash: "abc" },
     timing,
   };
-  const plan = planLocal([server], { config, tools, project: "/project", hasApiKey: true });
+  const plan = planLocal([server], {
+    config,
+    tools,
+    project: "/project",
+    hasApiKey: true,
+    simulatorHash: "",
+  });
   new LocalPlatform("local", {
     plan,
     supervisorBin: path.dirname(tools.python),

@@ -8,6 +8,7 @@ export const tools = {
   python: "/project/.local/venv/bin/python",
   triton: "/opt/tritonserver",
   libraryPath: "/opt/tritonserver/external_libs",
+  environmentHash: "3.11 abc",
   haproxy: "/usr/sbin/haproxy",
   prometheus: "/usr/bin/prometheus",
   promtool: "/usr/bin/promtool",
@@ -17,7 +18,14 @@ export const tools = {
 export function localPlanOf({ models, config }: Platform, options: Partial<LocalOptions> = {}): LocalPlan {
   const { value, problems } = planPlatform(models, config, "Pulumi.test.yaml");
   refuse(problems);
-  return planLocal(value, { config, tools, project: "/project", hasApiKey: false, ...options });
+  return planLocal(value, {
+    config,
+    tools,
+    project: "/project",
+    hasApiKey: false,
+    simulatorHash: "abc",
+    ...options,
+  });
 }
 
 /** The text of one of the plan's files. */

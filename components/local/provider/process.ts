@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import path from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { killMarked, markOf, markVariable } from "../marks.ts";
 import { isFree, loopback } from "../ports.ts";
+import { removeSharedMemory } from "../shared-memory.ts";
 import {
   haproxyCommand,
   layout,
@@ -16,8 +16,7 @@ import {
 import type { Handler } from "./handler.ts";
 import { supervisorSchema } from "./supervisor.ts";
 
-export const processSchema = z.object({
-  supervisor: supervisorSchema,
+export const processSchema = supervisorSchema.extend({
   /** Unique among the supervisor's programs. */
   name: z.string(),
   /** Absolute path of the executable, and its arguments. Never a secret: every user of the machine sees them. */
@@ -45,6 +44,8 @@ export const processSchema = z.object({
       socket: z.string(),
       /** Its `backend/server` names. */
       entries: z.object({ http: z.array(z.string()), grpc: z.array(z.string()) }),
+      /** Where the process listens; the balancer is told before it sends calls there. */
+      ports: z.object({ http: z.number().int(), grpc: z.number().int() }),
       /** Seconds in which running calls may end. */
       timeout: z.number(),
     })
@@ -53,13 +54,17 @@ export const processSchema = z.object({
 
 type ProcessInputs = z.output<typeof processSchema>;
 
+/** Seconds a running process may take to answer before it counts as gone. */
+const patience = 5;
+
 /** A supervised process. A change that fails leaves the old process running as it was. */
 export const processHandler: Handler<ProcessInputs> = {
   schema: processSchema,
-  replaceOn: ["supervisor", "name"],
+  replaceOn: ["directory", "name"],
   id: (inputs) => inputs.name,
   create: async (inputs) => {
     // An earlier one that the state has forgotten, still watched by the supervisor or left behind by one.
+    killMarked(markOf(inputs.directory, inputs.name));
     await remove(inputs);
     await checkPorts(inputs, []);
     try {
@@ -70,8 +75,14 @@ export const processHandler: Handler<ProcessInputs> = {
     }
   },
   exists: async (inputs) => {
-    const status = await statusOf(inputs);
-    return status?.state === "RUNNING" || status?.state === "STARTING";
+    // Started as the state says, watched, and answering: one that is frozen or ends again and again is as good as gone.
+    const program = layout(inputs.directory).program(inputs.name);
+    const asStarted = existsSync(program) && (await readFile(program, "utf8")) === programConfig(inputs);
+    const state = (await statusOf(inputs))?.state ?? "";
+    if (!asStarted || !["STARTING", "RUNNING"].includes(state)) return false;
+    return (
+      (await until(patience, async () => ((await answers(inputs.readyUrl)) ? true : undefined))) ?? false
+    );
   },
   update,
   delete: async (inputs) => {
@@ -85,7 +96,7 @@ async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
   if (fullMark(olds) === fullMark(news)) {
     // The process itself is as it should be; only what it reads, or how it is watched, has changed.
     if (news.reloadSignal !== undefined) {
-      await supervisorctl(news.supervisor, "signal", news.reloadSignal, news.name);
+      await supervisorctl(news, "signal", news.reloadSignal, news.name);
     }
     await awaitReady(news);
     return;
@@ -106,37 +117,27 @@ async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
 
 /** Gives the program to supervisord, which (re)starts it, and waits until it is ready. */
 async function launch(inputs: ProcessInputs): Promise<void> {
-  await writeFile(layout(inputs.supervisor.directory).program(inputs.name), programConfig(inputs));
+  await writeFile(layout(inputs.directory).program(inputs.name), programConfig(inputs));
   await reload(inputs);
   await awaitReady(inputs);
 }
 
 async function remove(inputs: ProcessInputs): Promise<void> {
-  const program = layout(inputs.supervisor.directory).program(inputs.name);
+  const program = layout(inputs.directory).program(inputs.name);
   if (existsSync(program)) {
     await rm(program);
     await reload(inputs);
   }
-  killMarked(markOf(inputs.supervisor.directory, inputs.name));
-  await removeSharedMemory(inputs);
+  killMarked(markOf(inputs.directory, inputs.name));
+  if (inputs.sharedMemoryPrefix !== undefined) await removeSharedMemory(inputs.sharedMemoryPrefix);
 }
-
-async function removeSharedMemory({ sharedMemoryPrefix }: ProcessInputs): Promise<void> {
-  if (sharedMemoryPrefix === undefined || !existsSync(sharedMemory)) return;
-  const names = await readdir(sharedMemory);
-  const left = names.filter((name) => name.startsWith(sharedMemoryPrefix));
-  await Promise.all(left.map((name) => rm(path.join(sharedMemory, name), { force: true })));
-}
-
-/** Where Linux shows POSIX shared memory. */
-const sharedMemory = "/dev/shm";
 
 /** supervisord handles one reload at a time; other processes of this deployment wait. */
 let reloads: Promise<unknown> = Promise.resolve();
-function reload({ supervisor, name }: ProcessInputs): Promise<void> {
+function reload(inputs: ProcessInputs): Promise<void> {
   const run = async (): Promise<void> => {
     // Nothing to stop where supervisord is gone, and a launch fails with its own message.
-    await supervisorctl(supervisor, "update", name);
+    await supervisorctl(inputs, "update", inputs.name);
   };
   const next = reloads.then(run, run);
   reloads = next.catch(() => undefined);
@@ -144,7 +145,7 @@ function reload({ supervisor, name }: ProcessInputs): Promise<void> {
 }
 
 function programConfig(inputs: ProcessInputs): string {
-  const { supervisor, name, command, stopTimeout } = inputs;
+  const { directory, name, command, stopTimeout } = inputs;
   const environment = { ...inputs.environment, [markVariable]: fullMark(inputs) };
   const escape = (text: string): string => text.replaceAll("%", "%%");
   const quote = (text: string): string => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
@@ -152,15 +153,16 @@ function programConfig(inputs: ProcessInputs): string {
   return `[program:${name}]
 command=${escape(command.map(quote).join(" "))}
 environment=${escape(variables.join(","))}
-directory=${escape(supervisor.directory)}
+directory=${escape(directory)}
 autostart=true
 autorestart=true
-startsecs=0
+startsecs=2
+startretries=10
 stopsignal=TERM
 stopwaitsecs=${String(stopTimeout)}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=${escape(layout(supervisor.directory).log(name))}
+stdout_logfile=${escape(layout(directory).log(name))}
 stdout_logfile_maxbytes=20MB
 stdout_logfile_backups=2
 `;
@@ -168,26 +170,30 @@ stdout_logfile_backups=2
 
 /** Tells one start of a program from the next, but where the program only reads its files again. */
 function fullMark(inputs: ProcessInputs): string {
-  const { supervisor, name, command, environment, stopTimeout, configHash, reloadSignal } = inputs;
+  const { directory, name, command, environment, stopTimeout, configHash, reloadSignal } = inputs;
   const start = { command, environment, stopTimeout, ...(reloadSignal === undefined ? { configHash } : {}) };
   const hash = createHash("sha256").update(JSON.stringify(start)).digest("hex").slice(0, 16);
-  return `${markOf(supervisor.directory, name)}${hash}`;
+  return `${markOf(directory, name)}${hash}`;
 }
 
-/** Ready is: answers 200 while being the process that was started. One that ends before is a failure, with its last words. */
+/** Ready is: answers 200. A process that ends before that is a failure, with its last words. */
 async function awaitReady(inputs: ProcessInputs): Promise<void> {
-  const first = await until(10, async () => (await statusOf(inputs))?.pid);
+  const seen = new Set<number>();
   let polls = 0;
   const outcome = await until(inputs.startTimeout, async () => {
     if (await answers(inputs.readyUrl)) return "ready";
     polls += 1;
     if (polls % 10 !== 0) return undefined;
-    return (await statusOf(inputs))?.pid === first ? undefined : "ended";
+    const status = await statusOf(inputs);
+    if (status?.pid !== undefined) seen.add(status.pid);
+    return seen.size > 1 || ["BACKOFF", "EXITED", "FATAL"].includes(status?.state ?? "")
+      ? "ended"
+      : undefined;
   });
   if (outcome === "ready") return;
   const what =
     outcome === "ended" ? "ended before it was ready" : `was not ready in ${String(inputs.startTimeout)} s`;
-  const log = layout(inputs.supervisor.directory).log(inputs.name);
+  const log = layout(inputs.directory).log(inputs.name);
   throw new Error(`${inputs.name} ${what}. Its last words:\n${await lastLines(log)}`);
 }
 
@@ -201,8 +207,8 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function statusOf({ supervisor, name }: ProcessInputs): Promise<ProgramStatus | undefined> {
-  return (await programStatuses(supervisor)).find((status) => status.name === name);
+async function statusOf(inputs: ProcessInputs): Promise<ProgramStatus | undefined> {
+  return (await programStatuses(inputs)).find((status) => status.name === inputs.name);
 }
 
 /** Errors are what is looked for; where the log names none, its end. */
@@ -247,6 +253,16 @@ const elsewhere = "127.0.0.2";
 /** Back into the balancer, and not before the balancer itself sees it ready: the next replica may go down then. */
 async function undrain({ drain: plan, name }: ProcessInputs): Promise<void> {
   if (plan === undefined) return;
+  // The balancer's file changes last, so after a change of ports it would look at the old ones.
+  for (const protocol of ["http", "grpc"] as const) {
+    for (const entry of plan.entries[protocol]) {
+      await haproxyCommand(
+        plan.socket,
+        `set server ${entry} addr ${loopback} port ${String(plan.ports[protocol])}`,
+      );
+      await haproxyCommand(plan.socket, `set server ${entry} check-port ${String(plan.ports.http)}`);
+    }
+  }
   await setState(plan, "ready");
   const up = await until(30, async () => {
     const rows = await statistics(plan);

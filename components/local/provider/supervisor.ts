@@ -2,7 +2,8 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
-import { killMarked, markOf } from "../marks.ts";
+import { killMarked, markOf, markVariable } from "../marks.ts";
+import { removeRemains } from "../remains.ts";
 import { layout, supervisorctl, until, type SupervisorPlace } from "../supervised.ts";
 import type { Handler } from "./handler.ts";
 
@@ -19,11 +20,12 @@ const longestSocketPath = 90;
 /** supervisord itself: it keeps the platform's processes running after the command that started them has ended. */
 export const supervisorHandler: Handler<SupervisorPlace> = {
   schema: supervisorSchema,
-  replaceOn: ["directory", "bin"],
+  replaceOn: ["directory"],
   id: (inputs) => inputs.directory,
   create: start,
   exists: async (inputs) => (await supervisorctl(inputs, "pid")) !== undefined,
-  update: () => Promise.reject(new Error("a supervisor is replaced, never changed")),
+  // Only how it is called can change, and that is in the inputs.
+  update: () => Promise.resolve(),
   delete: stop,
 };
 
@@ -45,7 +47,7 @@ async function start(place: SupervisorPlace): Promise<void> {
   await writeFile(files.supervisorConfig, supervisorConfig(place));
   await execa(path.join(place.bin, "supervisord"), ["-c", files.supervisorConfig], {
     cwd: place.directory,
-    env: inherited(),
+    env: { ...inherited(), [markVariable]: markOf(place.directory, "supervisord") },
     extendEnv: false,
   });
   const answer = await until(10, () => supervisorctl(place, "pid"));
@@ -91,17 +93,12 @@ files = ${escaped(path.join(files.programs, "*.conf"))}
 }
 
 async function stop(place: SupervisorPlace): Promise<void> {
-  const files = layout(place.directory);
   const pid = Number(await supervisorctl(place, "pid"));
   if (Number.isInteger(pid) && pid > 0) {
     await supervisorctl(place, "shutdown");
-    const gone = await until(60, () => Promise.resolve(isAlive(pid) ? undefined : true));
-    if (gone === undefined)
-      throw new Error(`supervisord (process ${String(pid)}) does not stop; see ${files.log("supervisord")}`);
+    await until(60, () => Promise.resolve(isAlive(pid) ? undefined : true));
   }
-  killMarked(markOf(place.directory));
-  await rm(path.join(place.directory, "run"), { recursive: true, force: true });
-  await rm(files.logs, { recursive: true, force: true });
+  await removeRemains(place.directory);
 }
 
 function isAlive(pid: number): boolean {

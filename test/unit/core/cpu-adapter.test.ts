@@ -10,7 +10,7 @@ const visible: SpecFields = {
   maxBatchSize: 64,
   inputs: [{ name: "in", dataType: "STRING", dims: [-1], optional: true }],
   outputs: [{ name: "out", dataType: "FP16", dims: [768], labelFilename: "labels.txt" }],
-  batching: { preferredBatchSizes: [8], maxQueueDelay: "5ms", maxQueueSize: 512 },
+  batching: { preferredBatchSizes: [8], maxQueueDelay: "5ms" },
   warmup: [{ batchSize: 4, inputs: { in: { dims: [1] } } }],
   parameters: { own: "kept" },
   versions: { specific: [1, 3] },
@@ -69,6 +69,18 @@ describe("a model on a host without GPUs", () => {
       files: [],
       difference: "instances on the CPU",
     });
+  });
+
+  it("goes without queue limits, and says so", () => {
+    const limits = { maxQueueSize: 512, timeout: "1s" };
+    const model = modelOf("m", { ...visible, batching: { ...visible.batching, ...limits } });
+    const { model: served, difference } = onCpu(model);
+    expect(served.spec.batching).toEqual({
+      ...model.spec.batching,
+      maxQueueSize: undefined,
+      timeout: undefined,
+    });
+    expect(difference).toContain("no queue limits");
   });
 
   it("keeps the number of its instances where they are on the CPU anyway", () => {

@@ -95,6 +95,7 @@ describe("the plan of this machine", () => {
     expect(processOf(plan, "gpu-1").drain).toEqual({
       socket: "/project/.local/run/haproxy.sock",
       entries: { http: ["http-gpu/gpu-1"], grpc: ["grpc-gpu/gpu-1"] },
+      ports: { http: 18003, grpc: 18004 },
       timeout: 15,
     });
     expect(processOf(plan, "llm-0").drain?.entries).toEqual({

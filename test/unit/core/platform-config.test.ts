@@ -4,7 +4,7 @@ import { parsePlatform } from "../../../core/spec/platform.ts";
 const file = "Pulumi.test.yaml";
 
 function parse(values: Readonly<Record<string, unknown>>): ReturnType<typeof parsePlatform> {
-  return parsePlatform((namespace, key) => values[`${namespace}:${key}`], file);
+  return parsePlatform(values, file);
 }
 
 const least = {
