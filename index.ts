@@ -16,9 +16,11 @@ export default async function program(): Promise<Record<string, unknown>> {
   // The stack's target only: `local` loads no cloud SDK.
   const { prepareLocal } = await import("./components/local/prepare.ts");
   const { LocalPlatform } = await import("./components/local/LocalPlatform.ts");
-  const { requireLocalTools } = await import("./commands/local/tools.ts");
+  const { readLocalTools } = await import("./components/local/tools.ts");
   const apiKey = new pulumi.Config("holysheep").getSecret("apiKey");
-  const tools = requireLocalTools(project);
+  const tools = readLocalTools(project);
+  if (tools === undefined)
+    throw new pulumi.RunError("This machine is not set up: run `npm start` once, which does it");
   const prepared = prepareLocal(models, configFile, {
     config,
     tools,

@@ -1,6 +1,6 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { addBalancerTwins, balancerSections } from "./bench/balancer.ts";
+import { balancerSections } from "./bench/balancer.ts";
 import { addBatchingTwins, batchingSections } from "./bench/batching.ts";
 import { llmSections } from "./bench/llm.ts";
 import { withPlatform } from "./bench/platform.ts";
@@ -79,7 +79,6 @@ export async function main(args: string[]): Promise<void> {
 }
 
 function changeModels(folder: string): void {
-  addBalancerTwins(folder);
   addBatchingTwins(folder);
 }
 

@@ -1,10 +1,10 @@
 import { openHome } from "./local/home.ts";
+import { prepareMachine } from "./local/tools.ts";
 import { openStack, Progress } from "./local/stack.ts";
-import { setUp } from "./setup/set-up.ts";
 
 /** `npm run preview`: what `npm start` would change on this machine. Nothing is changed. */
 export async function main(): Promise<void> {
-  const { engine } = await setUp(["python", "triton", "programs", "engine"]);
+  const { engine } = await prepareMachine();
   const stack = await openStack(openHome(), engine);
   const progress = new Progress(() => undefined);
   try {

@@ -11,27 +11,26 @@ import { openHome, readLocalConfig, stackName, type LocalHome } from "./local/ho
 import { portProblems } from "./local/ports.ts";
 import { smoke, type SmokeResult } from "./local/smoke.ts";
 import { openStack, Progress, uninterrupted } from "./local/stack.ts";
-import { localTools } from "./local/tools.ts";
+import { prepareMachine } from "./local/tools.ts";
 import { projectRoot } from "./setup/places.ts";
-import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
 /** `npm start`: sets this machine up, brings the local stack up, and calls every model once. */
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { yes: { type: "boolean", short: "y", default: false } } });
   const started = Date.now();
-  const tools = await setUp(["python", "triton", "programs", "engine"], { yes: values.yes });
+  const { tools, engine } = await prepareMachine({ yes: values.yes });
   const home = openHome();
   const { config, hasApiKey } = readLocalConfig(home);
   const folder = path.resolve(projectRoot, config.models);
-  await buildMissing(folder, tools.python.executable);
+  await buildMissing(folder, tools.python);
 
   // Everything that can be wrong is found before anything changes.
   const file = `Pulumi.${stackName}.yaml`;
   const models = loadModels(folder);
   const prepared = prepareLocal(models.value, file, {
     config,
-    tools: localTools(projectRoot, tools),
+    tools,
     project: projectRoot,
     hasApiKey,
   });
@@ -44,7 +43,7 @@ export async function main(args: string[]): Promise<void> {
   const progress = new Progress((line) => {
     console.log(line);
   });
-  const stack = await openStack(home, tools.engine);
+  const stack = await openStack(home, engine);
   try {
     // Refreshed, so that a process that has died since is started again.
     await uninterrupted(() =>
@@ -59,7 +58,7 @@ export async function main(args: string[]): Promise<void> {
     throw progress.explain("The platform is not as planned", error);
   }
 
-  const results = await smoke(tools.python.executable, plan.description.endpoints, plan.servers);
+  const results = await smoke(tools.python, plan.description.endpoints, plan.servers);
   console.log(summary(plan, results, notes, progress.changes, Date.now() - started));
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) {

@@ -29,5 +29,6 @@ export async function main(): Promise<void> {
   const directory = existsSync(home.runningFile) ? readFileSync(home.runningFile, "utf8") : undefined;
   if (directory !== undefined) await removeRemains(directory);
   rmSync(home.runningFile, { force: true });
-  console.log(directory === undefined ? "Nothing was running." : "Stopped.");
+  const nothing = directory === undefined && progress.changes === 0;
+  console.log(nothing ? "Nothing was running." : "Stopped.");
 }

@@ -5,16 +5,9 @@ import { withNginx } from "./nginx.ts";
 import { race, type Contestant, type RaceOptions } from "./race.ts";
 import { raceRows, type Section } from "./report.ts";
 import { inferUrl, inputsOf, serverOf, straightTo } from "./targets.ts";
-import { addTwin, twinOf } from "./twins.ts";
 
 /** The cheapest model: the less a call costs, the more of it is the balancer's. */
-const original = "text-labels";
-/** Triton's own stalls with a limited queue (docs/benchmarks.md) would hide what the balancer costs. */
-const model = twinOf(original, "unlimited");
-
-export function addBalancerTwins(folder: string): void {
-  addTwin(folder, original, "unlimited");
-}
+const model = "text-labels";
 
 /** What the balancer costs: the same calls to the Tritons themselves, through HAProxy, and through nginx. */
 export async function balancerSections(
@@ -25,7 +18,7 @@ export async function balancerSections(
   const { signal } = options;
   const server = serverOf(description, model);
   const straight = straightTo(description, server);
-  const inputs = inputsOf(original);
+  const inputs = inputsOf(model);
   const body = JSON.stringify({ inputs });
   const addresses = straight.http.map((url) => new URL(url).host);
 
@@ -57,7 +50,7 @@ export async function balancerSections(
       const throughNginx = nginx === undefined ? [] : [nginx];
       const sections: Section[] = [];
       for (const callers of [16, 1]) {
-        const title = `Balancer, HTTP, ${original}, ${String(callers)} ${callers === 1 ? "caller" : "callers"}`;
+        const title = `Balancer, HTTP, ${model}, ${String(callers)} ${callers === 1 ? "caller" : "callers"}`;
         const [one = ""] = straight.http;
         const contestants = [
           // A single caller cannot be spread.
@@ -75,10 +68,7 @@ export async function balancerSections(
         ...throughNginx.map((url) => grpc(16, "nginx", url.grpc)),
       ];
       sections.push(
-        await compare(
-          `Balancer, gRPC (Triton's Python client), ${original}, 16 calls at a time`,
-          contestants,
-        ),
+        await compare(`Balancer, gRPC (Triton's Python client), ${model}, 16 calls at a time`, contestants),
       );
       return sections;
     },

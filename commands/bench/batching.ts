@@ -10,14 +10,11 @@ const models = ["embedding-model", "text-classifier"];
 const callers = 64;
 
 export function addBatchingTwins(folder: string): void {
-  for (const model of models) {
-    addTwin(folder, model, "unbatched");
-    addTwin(folder, model, "unlimited");
-  }
+  for (const model of models) addTwin(folder, model);
 }
 
 /**
- * The same model several times in the same Triton, in turn. Straight to one replica: all callers meet in one queue, and
+ * The same model with and without batching in the same Triton, in turn. Straight to one replica: all callers meet in one queue, and
  * the balancer has no part in it.
  */
 export async function batchingSections(
@@ -30,9 +27,8 @@ export async function batchingSections(
     const [base = ""] = straightTo(description, serverOf(description, model)).http;
     const body = JSON.stringify({ inputs: inputsOf(model) });
     const contestants = [
-      { name: "batching off", served: twinOf(model, "unbatched") },
+      { name: "batching off", served: twinOf(model) },
       { name: "batching as in its spec", served: model },
-      { name: "the same, queue without limits", served: twinOf(model, "unlimited") },
     ].map(({ name, served }) => ({
       name,
       load: (seconds: number) =>

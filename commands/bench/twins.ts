@@ -4,30 +4,21 @@ import yaml from "js-yaml";
 import { z } from "zod";
 import { specFilename } from "../../core/spec/load.ts";
 
-/** A copy of a model under another name, with another batching. */
-export type Variant = "unbatched" | "unlimited";
-
-export function twinOf(model: string, variant: Variant): string {
-  return `${model}-${variant}`;
+/** Name of a model's copy that does not batch. */
+export function twinOf(model: string): string {
+  return `${model}-unbatched`;
 }
 
-/** Adds a twin of a model to a folder of models. */
-export function addTwin(folder: string, model: string, variant: Variant): void {
-  const twin = path.join(folder, twinOf(model, variant));
+/** Adds to a folder of models the copy of one without batching. */
+export function addTwin(folder: string, model: string): void {
+  const twin = path.join(folder, twinOf(model));
   cpSync(path.join(folder, model), twin, { recursive: true });
   const file = path.join(twin, specFilename);
-  writeFileSync(file, variantOf(readFileSync(file, "utf8"), variant));
+  writeFileSync(file, withoutBatching(readFileSync(file, "utf8")));
 }
 
-const specSchema = z.looseObject({ batching: z.record(z.string(), z.unknown()).optional() });
-const queuePolicy = ["maxQueueSize", "timeout"];
-
-/** A spec's YAML without its batching, or with batching and without limits of the queue. */
-export function variantOf(text: string, variant: Variant): string {
-  const spec = specSchema.parse(yaml.load(text));
-  const { batching } = spec;
-  const rest = Object.entries(spec).filter(([key]) => key !== "batching");
-  const limitless = Object.entries(batching ?? {}).filter(([key]) => !queuePolicy.includes(key));
-  const changed = variant === "unbatched" ? {} : { batching: Object.fromEntries(limitless) };
-  return yaml.dump({ ...Object.fromEntries(rest), ...changed });
+/** A spec's YAML without its batching. */
+export function withoutBatching(text: string): string {
+  const { batching: _, ...rest } = z.looseObject({ batching: z.unknown() }).parse(yaml.load(text));
+  return yaml.dump(rest);
 }

@@ -4,7 +4,7 @@ import { turn } from "../../commands/bench/race.ts";
 import { formatCell, formatSection, processorName, raceRows } from "../../commands/bench/report.ts";
 import { setupRows } from "../../commands/bench/setup.ts";
 import { medianOf, ratioOf, summarise, summariseAll, type Summary } from "../../commands/bench/statistics.ts";
-import { variantOf } from "../../commands/bench/twins.ts";
+import { withoutBatching } from "../../commands/bench/twins.ts";
 
 const round = (perSecond: number): Summary => ({ perSecond, p50: 1, p99: 2, errors: 1 });
 
@@ -90,12 +90,9 @@ test("set-up: each step once, npm's last line, and the rest is bringing the plat
   ]);
 });
 
-test("twins: without batching, or with batching and a queue without limits", () => {
-  const spec =
-    "backend: onnxruntime\nbatching: { preferredBatchSizes: [8], maxQueueDelay: 5ms, maxQueueSize: 512, timeout: 1s }\n";
-  expect(variantOf(spec, "unbatched")).toBe("backend: onnxruntime\n");
-  expect(variantOf(spec, "unlimited")).toBe(
-    "backend: onnxruntime\nbatching:\n  preferredBatchSizes:\n    - 8\n  maxQueueDelay: 5ms\n",
+test("twins: the same spec without batching", () => {
+  expect(withoutBatching("backend: onnxruntime\nbatching: { maxQueueDelay: 5ms }\nmaxBatchSize: 8\n")).toBe(
+    "backend: onnxruntime\nmaxBatchSize: 8\n",
   );
 });
 
