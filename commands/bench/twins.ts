@@ -19,6 +19,6 @@ export function addTwin(folder: string, model: string): void {
 
 /** A spec's YAML without its batching. */
 export function withoutBatching(text: string): string {
-  const { batching: _, ...rest } = z.looseObject({ batching: z.unknown() }).parse(yaml.load(text));
-  return yaml.dump(rest);
+  const spec = z.record(z.string(), z.unknown()).parse(yaml.load(text));
+  return yaml.dump(Object.fromEntries(Object.entries(spec).filter(([key]) => key !== "batching")));
 }
