@@ -135,17 +135,17 @@ async function check(): Promise<Outcome> {
           [ruff, "format", "--check", "--quiet", "."],
         ]),
   ];
-  let failed = 0;
-  for (const [program = "", ...args] of programs) {
-    const { exitCode } = await execa(program, args, { cwd: projectRoot, stdio: "inherit", reject: false });
-    if (exitCode !== 0) {
-      failed += 1;
-      console.log(`FAILED: ${path.basename(program)} ${args.join(" ")}`);
-    }
-  }
+  // Side by side, each with its own output: they share no files.
+  const results = await Promise.all(
+    programs.map(([program = "", ...args]) =>
+      execa(program, args, { cwd: projectRoot, reject: false, all: true }),
+    ),
+  );
+  const failed = results.filter(({ exitCode }) => exitCode !== 0);
+  for (const { command, all } of failed) console.log(`FAILED: ${command}\n${all}`);
   return {
-    passed: programs.length - failed,
-    failed,
+    passed: results.length - failed.length,
+    failed: failed.length,
     skipped: ruff === undefined ? ["ruff (no Python environment)"] : [],
   };
 }
