@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { until } from "./supervised.ts";
 
 /**
  * Every process of a platform carries a mark in its environment, and so do its children. By it what a killed
@@ -27,8 +28,11 @@ export function markedProcesses(mark: string): MarkedProcess[] {
   });
 }
 
-/** Ends processes whose mark begins so, at once. They have been asked before, or have lost who would ask them. */
-export function killMarked(mark: string): void {
+/**
+ * Ends processes whose mark begins so, at once, and returns when they are gone and their ports free. They have been
+ * asked before, or have lost who would ask them.
+ */
+export async function killMarked(mark: string): Promise<void> {
   for (const { pid } of markedProcesses(mark)) {
     try {
       process.kill(pid, "SIGKILL");
@@ -36,7 +40,11 @@ export function killMarked(mark: string): void {
       // It has ended by itself meanwhile.
     }
   }
+  await until(killTimeout, () => Promise.resolve(markedProcesses(mark).length === 0 ? true : undefined));
 }
+
+/** Seconds a killed process may take to give back what it holds. */
+const killTimeout = 10;
 
 function processNumbers(): number[] {
   try {

@@ -9,7 +9,7 @@ const folders = ["run", "logs", "repositories", "blobs"] as const;
 
 /** Ends every process of a platform and removes its folders, whatever the engine's state knows of them. */
 export async function removeRemains(directory: string): Promise<void> {
-  killMarked(markOf(directory));
+  await killMarked(markOf(directory));
   await removeSharedMemory(sharedMemoryName(directory));
   for (const folder of folders) await rm(path.join(directory, folder), { recursive: true, force: true });
 }

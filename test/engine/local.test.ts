@@ -7,6 +7,7 @@ import { z } from "zod";
 import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { isFree } from "../../components/local/ports.ts";
+import { supervisorctl } from "../../components/local/supervised.ts";
 import { sharedMemoryName } from "../../core/local/plan.ts";
 import { infer, root, TestPlatform, type Status } from "../support/platform.ts";
 
@@ -324,6 +325,25 @@ describe.skipIf(missing.length > 0)(
       const verbose = { method: "POST", body: '{"log_verbose_level":1}' };
       expect((await fetch(platform.url("/v2/logging"), verbose)).status).toBe(403);
       expect((await fetch(platform.url("/v2/health/ready"))).status).toBe(200);
+      expect((await fetch(platform.url("/healthz"))).status).toBe(200);
+    });
+
+    it("tells callers of a server without a replica so, in their own protocol", async () => {
+      const place = { directory: platform.directory, bin: python?.bin ?? "" };
+      await supervisorctl(place, "stop", "llm-0");
+      const url = platform.url("/v2/models/llm-backend/infer");
+      await expect.poll(async () => (await infer(url, "prompt", "x")).status).toBe(503);
+      expect(await (await infer(url, "prompt", "x")).text()).toBe(
+        '{"error":"no replica of this server is ready"}',
+      );
+      const script =
+        "import sys, tritonclient.grpc as g\n" +
+        "try: g.InferenceServerClient(sys.argv[1]).is_server_ready()\n" +
+        "except Exception as e: print(e.status(), e.message())";
+      const address = `127.0.0.1:${String((platform.ports.serverGrpcPorts ?? 0) + 1)}`;
+      const { stdout } = await execa(python?.executable ?? "", ["-c", script, address]);
+      expect(stdout).toBe("StatusCode.UNAVAILABLE no replica of this server is ready");
+      // The other server knows nothing of it.
       expect((await fetch(platform.url("/healthz"))).status).toBe(200);
     });
 

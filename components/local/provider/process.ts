@@ -64,7 +64,7 @@ export const processHandler: Handler<ProcessInputs> = {
   id: (inputs) => inputs.name,
   create: async (inputs) => {
     // An earlier one that the state has forgotten, still watched by the supervisor or left behind by one.
-    killMarked(markOf(inputs.directory, inputs.name));
+    await killMarked(markOf(inputs.directory, inputs.name));
     await remove(inputs);
     await checkPorts(inputs, []);
     try {
@@ -111,7 +111,7 @@ async function update(olds: ProcessInputs, news: ProcessInputs): Promise<void> {
     throw new Error(`${messageOf(error)}\nThe previous ${news.name} is running again.`, { cause: error });
   }
   // Children that a killed server leaves behind.
-  killMarked(fullMark(olds));
+  await killMarked(fullMark(olds));
   await undrain(news);
 }
 
@@ -128,7 +128,7 @@ async function remove(inputs: ProcessInputs): Promise<void> {
     await rm(program);
     await reload(inputs);
   }
-  killMarked(markOf(inputs.directory, inputs.name));
+  await killMarked(markOf(inputs.directory, inputs.name));
   if (inputs.sharedMemoryPrefix !== undefined) await removeSharedMemory(inputs.sharedMemoryPrefix);
 }
 

@@ -41,7 +41,7 @@ async function start(place: SupervisorPlace): Promise<void> {
   await mkdir(files.logs, { recursive: true });
   if ((await supervisorctl(place, "pid")) !== undefined) return;
   // What a killed supervisor leaves: programs it would start by itself, and their processes.
-  killMarked(markOf(place.directory));
+  await killMarked(markOf(place.directory));
   await rm(files.programs, { recursive: true, force: true });
   await mkdir(files.programs, { mode: 0o700 });
   await writeFile(files.supervisorConfig, supervisorConfig(place));
