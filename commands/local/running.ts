@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { descriptionFile, runtimeDirectory, type LocalDescription } from "../../core/local/plan.ts";
-import { projectRoot } from "../setup/places.ts";
+import { placesIn, projectRoot } from "../setup/places.ts";
 import { openHome, readLocalConfig } from "./home.ts";
 
 /** The platform that was last brought up on this machine; undefined where there is none. */
@@ -33,7 +33,7 @@ export function findRunning(): Running | undefined {
   if (!existsSync(file)) return undefined;
   return {
     directory,
-    bin: path.join(projectRoot, ".local", "venv", "bin"),
+    bin: path.join(placesIn(projectRoot).venv, "bin"),
     description: descriptionSchema.parse(JSON.parse(readFileSync(file, "utf8"))),
   };
 }

@@ -65,7 +65,6 @@ export async function uninterrupted<T>(work: () => Promise<T>): Promise<T> {
 
 /** Shows one line for each resource that is made, changed or removed, and keeps what went wrong. */
 export class Progress {
-  readonly notes: string[] = [];
   readonly #errors = new Set<string>();
   readonly #started = new Map<string, number>();
   #changes = 0;
@@ -90,7 +89,6 @@ export class Progress {
       if (seconds >= 1) this.show(`  ${nameOf(after.urn)}: done (${seconds.toFixed(1)} s)`);
     }
     const diagnostic = event.diagnosticEvent;
-    if (diagnostic?.severity === "info" && !diagnostic.ephemeral) this.notes.push(plain(diagnostic.message));
     if (diagnostic?.severity === "error") this.#errors.add(plain(diagnostic.message));
   };
 

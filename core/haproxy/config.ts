@@ -13,8 +13,6 @@ export interface BalancerPlan {
   readonly metricsPort: number;
   /** Unix socket for draining and status. */
   readonly adminSocket: string;
-  /** Threads; HAProxy's own default (one per core) where left out. */
-  readonly threads?: number;
   readonly servers: readonly BalancedServer[];
 }
 
@@ -81,7 +79,6 @@ function globalSection(plan: BalancerPlan, longest: number): string {
     "log stdout format raw local0 info",
     // `expose-fd listeners` hands the sockets to the next process of a reload: no connection is refused meanwhile.
     `stats socket ${plan.adminSocket} mode 600 level admin expose-fd listeners`,
-    ...(plan.threads === undefined ? [] : [`nbthread ${String(plan.threads)}`]),
     // After a reload the old process finishes its calls, and no longer.
     `hard-stop-after ${String(longest + 5)}s`,
     // Bodies up to about this size can be sent again to another replica. Larger buffers cost every request: 128 KiB

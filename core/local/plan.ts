@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import path from "node:path";
 import {
   balancerEntries,
@@ -9,6 +8,7 @@ import {
 } from "../haproxy/config.ts";
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
 import type { ServerPlan } from "../platform.ts";
+import { sha256 } from "../spec/artifacts.ts";
 import type { LocalConfig, PlatformConfig } from "../spec/platform.ts";
 import type { Problem } from "../spec/problem.ts";
 import { servedVersions, type RepositoryFile } from "../triton/repository.ts";
@@ -438,8 +438,4 @@ function scrapeTargets(servers: readonly BalancedServer[], local: LocalConfig): 
     { job: "haproxy", address: at(local.metricsPort), labels: {} },
     { job: "prometheus", address: at(local.prometheusPort), labels: {} },
   ];
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

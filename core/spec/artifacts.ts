@@ -111,6 +111,11 @@ export function hashFile(directory: string, file: string): Artifact {
   return { path: file, bytes: statSync(full).size, sha256: hash.digest("hex") };
 }
 
+/** sha256 of a text as UTF-8, in lower-case hexadecimal. */
+export function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
 /** Compiled Python and hidden files are by-products, not parts of a model. */
 function filesBelow(directory: string, prefix = ""): string[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {

@@ -1,5 +1,4 @@
-import { createHash } from "node:crypto";
-import { compare } from "../spec/artifacts.ts";
+import { compare, sha256 } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
 import { renderConfigPbtxt } from "./config-pbtxt.ts";
 import type { Bytes } from "../spec/units.ts";
@@ -68,8 +67,4 @@ function modelFiles(model: Model): RepositoryFile[] {
       from: { file: `${directory}/${file.path}` },
     })),
   ];
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }

@@ -7,6 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { layout } from "../supervised.ts";
 import type { Handler } from "./handler.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 
 export const modelRepositorySchema = z.object({
   /** Absolute folder of the repository; its name is the content's hash. */
@@ -27,12 +28,7 @@ type ModelRepositoryInputs = z.output<typeof modelRepositorySchema>;
 type RepositoryFile = ModelRepositoryInputs["files"][number];
 
 /** One at a time: the sweep of one must not take what another is about to link. */
-let queue: Promise<unknown> = Promise.resolve();
-function oneAtATime<T>(work: () => Promise<T>): Promise<T> {
-  const next = queue.then(work, work);
-  queue = next.catch(() => undefined);
-  return next;
-}
+const inTurn = oneAtATime();
 
 /** A model repository on disk: immutable, named by its content, sharing equal files with others. */
 export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
@@ -40,10 +36,10 @@ export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
   // The folder is named by the content, so equal folders have equal files, wherever those come from.
   replaceOn: ["directory", "platform"],
   id: (inputs) => inputs.directory,
-  create: (inputs) => oneAtATime(() => create(inputs)),
+  create: (inputs) => inTurn(() => create(inputs)),
   exists: isWhole,
   update: () => Promise.resolve(),
-  delete: (inputs) => oneAtATime(() => remove(inputs)),
+  delete: (inputs) => inTurn(() => remove(inputs)),
 };
 
 async function isWhole({ directory, files }: ModelRepositoryInputs): Promise<boolean> {

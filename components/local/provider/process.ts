@@ -14,6 +14,7 @@ import {
   type ProgramStatus,
 } from "../supervised.ts";
 import type { Handler } from "./handler.ts";
+import { oneAtATime } from "./one-at-a-time.ts";
 import { supervisorSchema } from "./supervisor.ts";
 
 export const processSchema = supervisorSchema.extend({
@@ -133,15 +134,10 @@ async function remove(inputs: ProcessInputs): Promise<void> {
 }
 
 /** supervisord handles one reload at a time; other processes of this deployment wait. */
-let reloads: Promise<unknown> = Promise.resolve();
-function reload(inputs: ProcessInputs): Promise<void> {
-  const run = async (): Promise<void> => {
-    // Nothing to stop where supervisord is gone, and a launch fails with its own message.
-    await supervisorctl(inputs, "update", inputs.name);
-  };
-  const next = reloads.then(run, run);
-  reloads = next.catch(() => undefined);
-  return next;
+const inTurn = oneAtATime();
+async function reload(inputs: ProcessInputs): Promise<void> {
+  // Nothing to stop where supervisord is gone, and a launch fails with its own message.
+  await inTurn(() => supervisorctl(inputs, "update", inputs.name));
 }
 
 function programConfig(inputs: ProcessInputs): string {
