@@ -2,7 +2,7 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { loadModels } from "./core/spec/load.ts";
 import { parsePlatform } from "./core/spec/platform.ts";
-import { formatProblems, type Problem } from "./core/spec/problem.ts";
+import { formatAdvice, formatProblems, type Problem } from "./core/spec/problem.ts";
 
 /** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
 export default async function program(): Promise<Record<string, unknown>> {
@@ -29,8 +29,10 @@ export default async function program(): Promise<Record<string, unknown>> {
   });
   const all = [...problems, ...prepared.problems];
   if (all.length > 0) throw refusal(all);
-  const { plan, notes } = prepared.value;
+  const { plan, notes, picture, advice } = prepared.value;
   for (const note of notes) await pulumi.log.info(note);
+  if (picture.length > 0) await pulumi.log.info(picture.join("\n"));
+  if (advice.length > 0) await pulumi.log.warn(formatAdvice(advice));
   new LocalPlatform("local", {
     plan,
     supervisorBin: path.dirname(tools.python),

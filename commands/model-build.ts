@@ -1,11 +1,11 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { loadModels } from "../core/spec/load.ts";
-import { formatProblems, refuse } from "../core/spec/problem.ts";
-import { checkEnsemble } from "../core/triton/ensemble.ts";
+import { loadModels, locate } from "../core/spec/load.ts";
+import { formatAdvice, formatProblems, refuse } from "../core/spec/problem.ts";
+import { newestRelease } from "../core/triton/releases.ts";
 import { buildRepository } from "../core/triton/repository.ts";
-import { checkModel } from "../core/triton/rules.ts";
+import { checkModel } from "../core/triton/rules/index.ts";
 import { UserError } from "./setup/user-error.ts";
 
 /**
@@ -32,7 +32,16 @@ export function main(args: string[]): Promise<void> {
 
   const { value: models, problems: shape } = loadModels(folder);
   const byName = new Map(models.map((model) => [model.spec.name, model]));
-  const meaning = models.flatMap((model) => [...checkModel(model), ...checkEnsemble(model, byName)]);
+  const server = { release: newestRelease, customBackends: [] } as const;
+  const checked = models.map((model) => checkModel({ model, models: byName, server }));
+  const meaning = locate(
+    checked.flatMap(({ problems }) => problems),
+    models,
+  );
+  const advice = locate(
+    checked.flatMap((result) => result.advice),
+    models,
+  );
   if (!values["no-check"]) refuse([...shape, ...meaning]);
 
   const { files, hash } = buildRepository(models);
@@ -45,6 +54,7 @@ export function main(args: string[]): Promise<void> {
     else cpSync(file.from.file, target);
   }
   console.log(`${String(models.length)} models, ${String(files.length)} files, content hash ${hash}\n${out}`);
+  if (advice.length > 0) console.error(formatAdvice(advice));
   if (shape.length + meaning.length > 0) console.error(formatProblems([...shape, ...meaning]));
   // What is not well-formed could not be written: that is a failure even here.
   if (shape.length > 0) process.exitCode = 1;

@@ -2,10 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { prepareLocal } from "../components/local/prepare.ts";
+import { prepareLocal, type PreparedLocal } from "../components/local/prepare.ts";
 import type { LocalPlan } from "../core/local/plan.ts";
 import { loadModels } from "../core/spec/load.ts";
-import { refuse, type Problem } from "../core/spec/problem.ts";
+import { formatAdvice, refuse, type Problem } from "../core/spec/problem.ts";
 import { buildMissing } from "./local/build.ts";
 import { openHome, readLocalConfig, stackName, type LocalHome } from "./local/home.ts";
 import { portProblems } from "./local/ports.ts";
@@ -34,7 +34,7 @@ export async function main(args: string[]): Promise<void> {
     project: projectRoot,
     hasApiKey,
   });
-  const { plan, notes } = prepared.value;
+  const { plan } = prepared.value;
   refuse([...models.problems, ...prepared.problems]);
   refuse(movedProblems(plan, home, file));
   refuse(await portProblems(plan, config.local, file));
@@ -59,7 +59,7 @@ export async function main(args: string[]): Promise<void> {
   }
 
   const results = await smoke(tools.python, plan.description.endpoints, plan.servers);
-  console.log(summary(plan, results, notes, progress.changes, Date.now() - started));
+  console.log(summary(prepared.value, results, progress.changes, Date.now() - started));
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) {
     throw new UserError(
@@ -78,9 +78,8 @@ function movedProblems({ directory }: LocalPlan, { runningFile }: LocalHome, fil
 }
 
 function summary(
-  plan: LocalPlan,
+  { plan, notes, picture, advice }: PreparedLocal,
   results: readonly SmokeResult[],
-  notes: readonly string[],
   changes: number,
   ms: number,
 ): string {
@@ -108,6 +107,8 @@ function summary(
     `Prometheus  ${endpoints.prometheus}`,
     `logs        ${path.join(plan.directory, "logs")}   (npm run logs)`,
     ...(notes.length === 0 ? [] : ["", "Note:", ...notes.map((note) => `  - ${note}`)]),
+    ...(picture.length === 0 ? [] : ["", ...picture]),
+    ...(advice.length === 0 ? [] : ["", formatAdvice(advice)]),
     "",
     `${changes === 0 ? "Nothing changed" : `${String(changes)} resource${changes === 1 ? "" : "s"} changed`}; up after ${(ms / 1000).toFixed(1)} s. Stop with npm stop.`,
   ].join("\n");

@@ -7,10 +7,11 @@ import {
   type LocalOptions,
   type LocalPlan,
 } from "../../core/local/plan.ts";
+import { capacityPicture } from "../../core/capacity/check.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
-import type { Model } from "../../core/spec/load.ts";
-import type { Checked } from "../../core/spec/problem.ts";
+import { locate, type Model } from "../../core/spec/load.ts";
+import type { Advice, Checked } from "../../core/spec/problem.ts";
 import { runOnCpu, type AdapterSource } from "../../core/triton/cpu-adapter.ts";
 
 /** The CPU adapter's modules; they stand beside every artifact that has no backend here. */
@@ -20,6 +21,9 @@ export interface PreparedLocal {
   readonly plan: LocalPlan;
   /** What differs from a GPU host or from what is pinned, for people. */
   readonly notes: readonly string[];
+  /** How full GPUs and nodes are: lines of text. */
+  readonly picture: readonly string[];
+  readonly advice: readonly Advice[];
 }
 
 /** Checks the platform for this machine and plans it. Nothing is created. */
@@ -42,14 +46,21 @@ export function prepareLocal(
       );
     }
   }
-  const simulated = value.some(({ upstream }) => upstream !== undefined) && !options.hasApiKey;
+  const simulated = value.servers.some(({ upstream }) => upstream !== undefined) && !options.hasApiKey;
   if (simulated) {
     notes.push(
       "no holysheep:apiKey is set: llm-backend talks to the simulator on this machine (npm run pulumi -- config set --secret holysheep:apiKey)",
     );
   }
-  const plan = planLocal(value, { ...options, simulatorHash: hashOf(simulatorDirectory(options.project)) });
-  return { value: { plan, notes }, problems: [...problems, ...portConflicts(plan, file)] };
+  const plan = planLocal(value.servers, {
+    ...options,
+    simulatorHash: hashOf(simulatorDirectory(options.project)),
+  });
+  const { advice, capacity } = value;
+  return {
+    value: { plan, notes, picture: capacityPicture(capacity), advice },
+    problems: [...locate(problems, models), ...portConflicts(plan, file)],
+  };
 }
 
 function hashOf(directory: string): string {

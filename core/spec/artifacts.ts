@@ -89,9 +89,9 @@ export function listArtifacts(directory: string): Artifact[] {
 /** The folders Triton reads as versions: positive integers without a leading zero. */
 export function versionFolders(directory: string): string[] {
   if (!existsSync(directory)) return [];
-  return readdirSync(directory, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && /^[1-9]\d*$/.test(entry.name))
-    .map((entry) => entry.name)
+  return readdirSync(directory)
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .filter((name) => statSync(path.join(directory, name), { throwIfNoEntry: false })?.isDirectory() === true)
     .sort((a, b) => Number(a) - Number(b));
 }
 
@@ -116,12 +116,16 @@ export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
-/** Compiled Python and hidden files are by-products, not parts of a model. */
-function filesBelow(directory: string, prefix = ""): string[] {
-  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
-    if (entry.name.startsWith(".") || entry.name === "__pycache__" || entry.name.endsWith(".pyc")) return [];
-    const name = `${prefix}${entry.name}`;
-    return entry.isDirectory() ? filesBelow(path.join(directory, entry.name), `${name}/`) : [name];
+/**
+ * Every file of a folder, relative to it; links are followed, and one that leads nowhere or round in a circle ends
+ * where the system says so. Compiled Python and hidden files are by-products, not parts of a model.
+ */
+export function filesBelow(directory: string, prefix = ""): string[] {
+  return readdirSync(directory).flatMap((entry) => {
+    if (entry.startsWith(".") || entry === "__pycache__" || entry.endsWith(".pyc")) return [];
+    const name = `${prefix}${entry}`;
+    const full = path.join(directory, entry);
+    return statSync(full).isDirectory() ? filesBelow(full, `${name}/`) : [name];
   });
 }
 

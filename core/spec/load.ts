@@ -1,8 +1,17 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
-import { hashFile, lockFilename, readArtifacts, type Artifact, type Artifacts } from "./artifacts.ts";
+import {
+  filesBelow,
+  hashFile,
+  lockFilename,
+  readArtifacts,
+  type Artifact,
+  type Artifacts,
+} from "./artifacts.ts";
+import { nameProblems } from "./model-name.ts";
 import { modelSchema, type ModelSpec } from "./model.ts";
 import { parseYaml } from "./parse.ts";
+import { linesIn } from "./positions.ts";
 import { suggest, type Checked, type Problem } from "./problem.ts";
 
 /** A model as it lies in its folder: the spec, and the files its version folders hold. */
@@ -13,14 +22,11 @@ export interface Model {
   /** The spec's file as problems name it. */
   readonly file: string;
   readonly artifacts: Artifacts;
-  /** Label files of the outputs, relative to the model's folder. */
-  readonly labels: readonly Artifact[];
+  /** Files that the spec names outside the version folders: labels, warm-up data, initial states and `files`. */
+  readonly companions: readonly Artifact[];
 }
 
 export const specFilename = "model.yaml";
-
-/** What Triton accepts as a directory of a model and every target as part of a name. */
-const modelName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/;
 
 /**
  * Reads every `<folder>/<name>/model.yaml`. All problems of all files are returned together; a model whose spec
@@ -44,7 +50,7 @@ export function loadModels(folder: string): Checked<readonly Model[]> {
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
     .map((entry) => entry.name)
     .sort()
-    .map((name) => loadModel(folder, name));
+    .map((name) => readable(folder, name, () => loadModel(folder, name)));
   const none: Problem = {
     file: folder,
     path: "",
@@ -55,6 +61,40 @@ export function loadModels(folder: string): Checked<readonly Model[]> {
     value: loaded.flatMap(({ value }) => (value === undefined ? [] : [value])),
     problems: loaded.length === 0 ? [none] : loaded.flatMap(({ problems }) => problems),
   };
+}
+
+/** The same problems, those of a model's spec with their lines. Reads the specs that have problems once more. */
+export function locate<T extends Problem>(problems: readonly T[], models: readonly Model[]): T[] {
+  const byFile = new Map(models.map((model) => [model.file, model]));
+  const lines = new Map<string, (path: string) => number | undefined>();
+  return problems.map((problem) => {
+    const model = byFile.get(problem.file);
+    if (model === undefined || problem.line !== undefined) return problem;
+    const lineOf =
+      lines.get(problem.file) ?? linesIn(readFileSync(path.join(model.directory, specFilename), "utf8"));
+    lines.set(problem.file, lineOf);
+    const line = lineOf(problem.path);
+    return line === undefined ? problem : { ...problem, line };
+  });
+}
+
+/** What the file system refuses (permissions, links that lead nowhere) is a problem of the model. */
+function readable(
+  folder: string,
+  name: string,
+  load: () => Checked<Model | undefined>,
+): Checked<Model | undefined> {
+  try {
+    return load();
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    const file = path.join(path.basename(path.resolve(folder)), name);
+    const hint = "mend its permissions or its link";
+    return {
+      value: undefined,
+      problems: [{ file, path: "", message: `cannot be read: ${error.message}`, hint }],
+    };
+  }
 }
 
 function loadModel(folder: string, name: string): Checked<Model | undefined> {
@@ -79,40 +119,87 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
   if ("problems" in parsed) return { value: undefined, problems: [...parsed.problems, ...problems] };
 
   const spec: ModelSpec = { ...parsed.value, name };
-  const labels = readLabels(spec, directory, file);
+  const companions = readCompanions(spec, directory, file);
   return {
-    value: { spec, directory, file, artifacts, labels: labels.value },
-    problems: [...nameProblems(name, shown), ...problems, ...labels.problems],
+    value: { spec, directory, file, artifacts, companions: companions.value },
+    problems: [...nameProblems(name, shown), ...problems, ...companions.problems],
   };
 }
 
-function nameProblems(name: string, shown: string): Problem[] {
-  return modelName.test(name)
-    ? []
-    : [
-        {
-          file: shown,
-          path: "",
-          message: `\`${name}\` is no name for a model`,
-          hint: "use lower-case letters, digits, `-`, `.` and `_`, starting and ending with a letter or digit",
-        },
-      ];
+/** Folders Triton reads such files from (core `src/constants.h`, kWarmupDataFolder and kInitialStateFolder). */
+const companionFolders = { warmup: "warmup", initialState: "initial_state" } as const;
+
+function readCompanions(spec: ModelSpec, directory: string, file: string): Checked<readonly Artifact[]> {
+  const named = companionsOf(spec).map((companion) => ({
+    ...companion,
+    stat: statSync(path.join(directory, companion.name), { throwIfNoEntry: false }),
+  }));
+  const names = named.flatMap(({ name, stat }) => {
+    if (stat === undefined) return [];
+    return stat.isDirectory() ? filesBelow(path.join(directory, name), `${name}/`) : [name];
+  });
+  return {
+    value: [...new Set(names)].map((name) => hashFile(directory, name)),
+    problems: named
+      .filter(({ stat, mayBeFolder }) => stat === undefined || (stat.isDirectory() && mayBeFolder !== true))
+      .map(({ name, path: place }) => ({
+        file,
+        path: place,
+        message: `there is no file \`${name}\` in the model's folder`,
+        hint: suggest(path.basename(name), filesIn(path.join(directory, path.dirname(name)))),
+      })),
+  };
 }
 
-function readLabels(spec: ModelSpec, directory: string, file: string): Checked<readonly Artifact[]> {
-  const present: Artifact[] = [];
-  const problems: Problem[] = [];
-  spec.outputs.forEach(({ labelFilename }, i) => {
-    if (labelFilename === undefined || present.some((label) => label.path === labelFilename)) return;
-    if (existsSync(path.join(directory, labelFilename))) present.push(hashFile(directory, labelFilename));
-    else {
-      problems.push({
-        file,
-        path: `outputs[${String(i)}].labelFilename`,
-        message: `there is no file \`${labelFilename}\` in the model's folder`,
-        hint: suggest(labelFilename, readdirSync(directory)),
-      });
-    }
-  });
-  return { value: present, problems };
+interface Companion {
+  /** Relative to the model's folder. */
+  readonly name: string;
+  /** Where the spec names it. */
+  readonly path: string;
+  /** Triton crashes on a folder in a label file's place. */
+  readonly mayBeFolder?: boolean;
+}
+
+/** Files that a spec names outside the version folders. */
+function companionsOf(spec: ModelSpec): Companion[] {
+  return [
+    ...spec.files.map((name, i) => ({
+      name: name.replace(/\/+$/, ""),
+      path: `files[${String(i)}]`,
+      mayBeFolder: true,
+    })),
+    ...spec.outputs.flatMap(({ labelFilename }, i) =>
+      labelFilename === undefined
+        ? []
+        : [{ name: labelFilename, path: `outputs[${String(i)}].labelFilename` }],
+    ),
+    ...spec.warmup.flatMap(({ inputs }, i) =>
+      Object.entries(inputs).flatMap(([input, { inputDataFile }]) =>
+        inputDataFile === undefined
+          ? []
+          : [
+              {
+                name: `${companionFolders.warmup}/${inputDataFile}`,
+                path: `warmup[${String(i)}].inputs.${input}.inputDataFile`,
+              },
+            ],
+      ),
+    ),
+    ...(spec.sequenceBatching?.states ?? []).flatMap(({ initialStates }, i) =>
+      initialStates.flatMap(({ dataFile }, j) =>
+        dataFile === undefined
+          ? []
+          : [
+              {
+                name: `${companionFolders.initialState}/${dataFile}`,
+                path: `sequenceBatching.states[${String(i)}].initialStates[${String(j)}].dataFile`,
+              },
+            ],
+      ),
+    ),
+  ];
+}
+
+function filesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : [];
 }

@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { gpuProducts } from "../capacity/catalogue.ts";
+import { ec2Types } from "../capacity/nodes.ts";
+import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
@@ -6,6 +9,29 @@ import { size } from "./units.ts";
 /** What a stack's config says about the platform, apart from secrets. */
 
 const port = z.int().min(1).max(65535);
+
+const gpuName = z.enum(gpuProducts.map(({ name }) => name));
+
+/** What one replica runs on. */
+const acceleratorSchema = z.strictObject({
+  gpu: gpuName,
+  /** Profile of a MIG slice; the whole GPU where left out. */
+  mig: z.string().min(1).optional(),
+  /** GPUs, or slices, of one replica. */
+  count: z.int().min(1).max(16).default(1),
+});
+
+/** What one replica asks of its node; worked out from its models where left out. */
+const resourcesSchema = z.strictObject({
+  /** Cores. */
+  cpu: z.number().positive().optional(),
+  /** Main memory, without shared memory. */
+  memory: size.optional(),
+  /** Size of /dev/shm, through which Triton and Python models exchange tensors. */
+  sharedMemory: size.optional(),
+  /** Room for the model repository and for logs. */
+  disk: size.optional(),
+});
 
 /** A server group: the unit of deployment. Its models run together on each of its replicas. */
 const serverSchema = z.strictObject({
@@ -15,7 +41,44 @@ const serverSchema = z.strictObject({
   replicas: z.int().min(1).max(100).default(1),
   /** Memory for Triton's response cache; needed by models with `responseCache: true`. */
   responseCache: size.optional(),
+  /** With it, GPU memory is checked; models that only call an external API need none. */
+  accelerator: acceleratorSchema.optional(),
+  resources: resourcesSchema.prefault({}),
 });
+
+/** Machines that are all alike: an EC2 type, or what `kubectl describe node` shows under Allocatable. */
+const nodePoolSchema = z
+  .strictObject({
+    instanceType: z.enum(ec2Types.map(({ name }) => name)).optional(),
+    allocatable: z
+      .strictObject({
+        /** Cores. */
+        cpu: z.number().positive(),
+        memory: size,
+        disk: size,
+        pods: z.int().min(1).default(110),
+        gpu: gpuName.optional(),
+        gpus: z.int().min(1).default(1),
+      })
+      .optional(),
+    /** Of an instance type: its volume. Default: its own NVMe disks where it has some, else 100 GiB. */
+    disk: size.optional(),
+    /** MIG profile that each GPU is cut into, as often as it goes. */
+    mig: z.string().min(1).optional(),
+    count: z.int().min(0).max(10_000).default(1),
+    /** As far as autoscaling may go. Default: `count`. */
+    maxCount: z.int().min(0).max(10_000).optional(),
+  })
+  .refine(({ instanceType, allocatable }) => (instanceType === undefined) !== (allocatable === undefined), {
+    error: "a pool has either an instanceType or allocatable: write one of them",
+  });
+
+const release = z.custom<Release>(
+  (value) => typeof value === "string" && /^\d\d\.(0[1-9]|1[0-2])$/.test(value) && value >= oldestRelease,
+  {
+    error: `this is no release of Triton's container that is known here: write it like "${newestRelease}", ${oldestRelease} or later`,
+  },
+);
 
 const localSchema = z.strictObject({
   /** Where state, logs, sockets and repositories of this machine go; relative to the project. */
@@ -55,6 +118,10 @@ export const platformSchema = z.strictObject({
   target: z.enum(targets),
   /** Folder with one folder per model, relative to the project. */
   models: z.string().min(1).default("models"),
+  /** Release of Triton's container that serves the models, YY.MM: models are checked by its rules. */
+  tritonRelease: release.default(newestRelease),
+  /** Backends that its image has besides NVIDIA's. */
+  customBackends: z.array(z.string().min(1)).default([]),
   servers: z
     .record(
       z
@@ -71,12 +138,15 @@ export const platformSchema = z.strictObject({
     ),
   /** The server that answers calls that name no model, and serves every model no other server lists. */
   defaultServer: z.string().min(1),
+  /** The machines that replicas run on, by pool; with them, it is checked that all find room. */
+  nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
   local: localSchema.prefault({}),
   holysheep: holysheepSchema,
 });
 
 export type PlatformConfig = Readonly<z.output<typeof platformSchema>>;
 export type LocalConfig = PlatformConfig["local"];
+export type NodeConfig = PlatformConfig["nodes"][string];
 /** Fields a server group may have in a stack's config. */
 export type ServerConfig = PlatformConfig["servers"][string];
 

@@ -10,6 +10,15 @@ export interface Problem {
   readonly message: string;
   /** What to do about it. */
   readonly hint: string;
+  /** Line of the file, from 1, where it is known. */
+  readonly line?: number;
+  /** The rule that found it, where a rule did. */
+  readonly code?: string;
+}
+
+/** Something to think about that does not stop anything; a spec silences it by its code, with a reason. */
+export interface Advice extends Problem {
+  readonly code: string;
 }
 
 /** Either a value, or the reasons why there is none. A value may still come with problems of meaning. */
@@ -33,20 +42,35 @@ export function refuse(problems: readonly Problem[]): void {
 
 /** Problems as people read them: grouped by file, a line for what is wrong and one for the mend. */
 export function formatProblems(problems: readonly Problem[]): string {
+  return formatFindings(`${counted(problems.length, "problem")}:`, problems);
+}
+
+/** Advice as people read it; each line ends in the code that silences it. */
+export function formatAdvice(advice: readonly Advice[]): string {
+  return formatFindings(`${counted(advice.length, "piece")} of advice:`, advice);
+}
+
+function formatFindings(title: string, problems: readonly Problem[]): string {
   const byFile = new Map<string, Problem[]>();
   for (const problem of problems) {
     const group = byFile.get(problem.file);
     if (group === undefined) byFile.set(problem.file, [problem]);
     else group.push(problem);
   }
-  const lines = [`${String(problems.length)} problem${problems.length === 1 ? "" : "s"}:`];
+  const lines = [title];
   for (const [file, group] of byFile) {
     lines.push("", file);
-    for (const { path, message, hint } of group) {
-      lines.push(`  ${path === "" ? "" : `${path}: `}${message}`, `    → ${hint}`);
+    for (const { path, line, message, hint, code } of group) {
+      const place = [...(line === undefined ? [] : [`line ${String(line)}`]), ...(path === "" ? [] : [path])];
+      const rule = code === undefined ? "" : ` [${code}]`;
+      lines.push(`  ${place.length === 0 ? "" : `${place.join(", ")}: `}${message}${rule}`, `    → ${hint}`);
     }
   }
   return lines.join("\n");
+}
+
+function counted(count: number, noun: string): string {
+  return `${String(count)} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** `["inputs", 0, "dims"]` as `inputs[0].dims`. */

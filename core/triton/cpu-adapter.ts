@@ -1,8 +1,10 @@
 import type { Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
-import { defaultArtifacts, type ModelSpec } from "../spec/model.ts";
+import { omit, present } from "../objects.ts";
+import type { ModelSpec } from "../spec/model.ts";
 import type { Problem } from "../spec/problem.ts";
-import { servedVersions, type RepositoryFile } from "./repository.ts";
+import { resolveBackend } from "./backends.ts";
+import { servedFiles, servedVersions, type RepositoryFile } from "./repository.ts";
 
 /** Backends whose artifacts the CPU adapter runs inside Triton's Python backend. */
 const adapted: readonly string[] = ["onnxruntime", "pytorch"];
@@ -27,49 +29,100 @@ export interface CpuModel {
 /** A model as a host without GPUs and without its backend can serve it, or why it cannot. */
 export function runOnCpu(model: Model, adapter: AdapterSource): CpuModel | Problem {
   const { spec } = model;
-  if (spec.ensemble !== undefined) return { model, files: [] };
-  const backend = spec.backend ?? "";
-  const onCpu = (spec.instances ?? []).every(({ kind }) => kind === "cpu");
-  // One instance per group is enough where there is no device to fill, and each is a process with its own copy.
-  const count = onCpu ? Math.max(1, ...(spec.instances ?? []).map((group) => group.count)) : 1;
-  const instances = [{ kind: "cpu" as const, count }];
+  const fitted = withoutNewerFields(spec);
+  if (spec.ensemble !== undefined) return cpuModel(model, fitted.spec, fitted.differences);
+  const { backend, artifact } = resolveBackend(spec, { files: servedFiles(model) });
   const { batching, unbounded } = withoutQueueLimits(spec.batching);
-  const here: ModelSpec = { ...spec, instances, ...(batching === undefined ? {} : { batching }) };
-  const queue = unbounded ? ["no queue limits, with which this Triton stalls"] : [];
-  if (native.includes(backend)) {
-    const differences = [...(onCpu ? [] : ["instances on the CPU"]), ...queue];
-    return {
-      model: { ...model, spec: here },
-      files: [],
-      ...(differences.length === 0 ? {} : { difference: differences.join("; ") }),
-    };
+  const here = { ...fitted.spec, instances: cpuInstances(spec), ...present({ batching }) };
+  const differences = [
+    ...fitted.differences,
+    ...(unbounded ? ["no queue limits, with which this Triton stalls"] : []),
+  ];
+  if (native.includes(backend ?? "")) {
+    const onGpu = spec.instances?.some(({ kind }) => kind === "gpu") ?? false;
+    return cpuModel(model, here, [...(onGpu ? ["instances on the CPU"] : []), ...differences]);
   }
-  if (!adapted.includes(backend)) {
-    return {
-      file: model.file,
-      path: "backend",
-      message: `the ${backend} backend does not run on this machine`,
-      hint: `leave ${spec.name} out of \`servers\` here, or deploy it to a target with GPUs`,
-    };
-  }
-  const artifact = defaultArtifacts[spec.backend ?? "python"] ?? "";
-  const parameters = {
-    ...spec.parameters,
-    cpu_adapter_backend: backend,
-    cpu_adapter_artifact: artifact,
-    cpu_adapter_threads: "1",
+  const obstacle = whyNotAdapted(spec, backend);
+  if (obstacle !== undefined) return { file: model.file, ...obstacle };
+  const name = backend ?? "";
+  const served = {
+    ...omit(here, "platform", "runtime", "defaultModelFilename"),
+    backend: "python",
+    ccModelFilenames: {},
+    parameters: {
+      ...spec.parameters,
+      cpu_adapter_backend: name,
+      cpu_adapter_artifact: artifact ?? "",
+      cpu_adapter_threads: "1",
+    },
   };
+  const files = servedVersions(model).flatMap((version) =>
+    adapter.files.map((file) => ({
+      ...file,
+      path: `${spec.name}/${String(version)}/${file.path}`,
+      from: { file: `${adapter.directory}/${file.path}` },
+    })),
+  );
   return {
-    model: { ...model, spec: { ...here, backend: "python", parameters } },
-    files: servedVersions(model).flatMap((version) =>
-      adapter.files.map((file) => ({
-        ...file,
-        path: `${spec.name}/${String(version)}/${file.path}`,
-        from: { file: `${adapter.directory}/${file.path}` },
-      })),
-    ),
-    difference: [`${backend} on the CPU, called from Triton's Python backend`, ...queue].join("; "),
+    ...cpuModel(model, served, [`${name} on the CPU, called from Triton's Python backend`, ...differences]),
+    files,
   };
+}
+
+function cpuModel(model: Model, spec: ModelSpec, differences: readonly string[]): CpuModel {
+  return {
+    model: { ...model, spec },
+    files: [],
+    ...(differences.length === 0 ? {} : { difference: differences.join("; ") }),
+  };
+}
+
+/** One instance is enough where there is no device to fill, and each is a process with its own copy. */
+function cpuInstances({ instances = [] }: ModelSpec): ModelSpec["instances"] {
+  const onGpu = instances.some(({ kind }) => kind === "gpu");
+  const count = onGpu ? 1 : Math.max(1, ...instances.map((group) => group.count ?? 1));
+  return [{ kind: "cpu", count, passive: false }];
+}
+
+/** What the adapter has no hands for; a GPU host's backend does it. */
+function whyNotAdapted(spec: ModelSpec, backend: string | undefined): Omit<Problem, "file"> | undefined {
+  const hint = `leave ${spec.name} out of \`servers\` here, or deploy it to a target with GPUs`;
+  if (backend === undefined || !adapted.includes(backend))
+    return {
+      path: "backend",
+      message: `the ${backend ?? "unknown"} backend does not run on this machine`,
+      hint,
+    };
+  if (spec.inputs.length === 0 || spec.outputs.length === 0) {
+    return {
+      path: spec.inputs.length === 0 ? "inputs" : "outputs",
+      message: "left to the backend, and the CPU adapter of this machine cannot tell them",
+      hint: "write them down; then they are checked before anything starts, too",
+    };
+  }
+  const unknown = (["sequenceBatching", "batchInputs", "batchOutputs"] as const).find((key) => {
+    const value = spec[key];
+    return Array.isArray(value) ? value.length > 0 : value !== undefined;
+  });
+  return unknown === undefined
+    ? undefined
+    : { path: unknown, message: "the CPU adapter of this machine does not do this", hint };
+}
+
+/**
+ * The spec without what the wheel's Triton (2.51, release 24.10) cannot read or has not: it would refuse the config. A
+ * host with the configured release serves it whole.
+ */
+function withoutNewerFields(spec: ModelSpec): { readonly spec: ModelSpec; readonly differences: string[] } {
+  const { modelMetrics, repositoryAgents, ...kept } = spec;
+  const limited = kept.ensemble?.maxInflightRequests !== undefined;
+  const differences = [
+    ...(modelMetrics === undefined ? [] : ["Triton's own histogram buckets"]),
+    ...(repositoryAgents === undefined ? [] : ["no repository agents"]),
+    ...(limited ? ["no limit on requests in flight"] : []),
+  ];
+  if (kept.ensemble === undefined) return { spec: kept, differences };
+  return { spec: { ...kept, ensemble: { steps: kept.ensemble.steps } }, differences };
 }
 
 /**
@@ -81,6 +134,10 @@ function withoutQueueLimits(batching: ModelSpec["batching"]): {
   readonly unbounded: boolean;
 } {
   if (batching === undefined) return { batching, unbounded: false };
-  const { maxQueueSize, timeout, ...rest } = batching;
-  return { batching: rest, unbounded: maxQueueSize !== undefined || timeout !== undefined };
+  const limits = ["maxQueueSize", "timeout", "timeoutAction", "allowTimeoutOverride"] as const;
+  const byPriority = Object.keys(batching.priorityQueuePolicies).length > 0;
+  return {
+    batching: { ...omit(batching, ...limits), priorityQueuePolicies: {} },
+    unbounded: byPriority || batching.maxQueueSize !== undefined || batching.timeout !== undefined,
+  };
 }

@@ -1,6 +1,6 @@
-import { compare, sha256 } from "../spec/artifacts.ts";
+import { compare, sha256, type Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
-import { renderConfigPbtxt } from "./config-pbtxt.ts";
+import { renderConfigPbtxt } from "./config-from-spec.ts";
 import type { Bytes } from "../spec/units.ts";
 
 /** One file of a model repository: its place, its content's identity, and where the content is. */
@@ -22,7 +22,7 @@ export interface Repository {
 }
 
 /**
- * Lays out Triton's model repository for these models: per model config.pbtxt, labels and the served versions.
+ * Lays out Triton's model repository for these models: per model config.pbtxt, its companions and the served versions.
  * `added` are files a target puts beside them.
  */
 export function buildRepository(models: readonly Model[], added: readonly RepositoryFile[] = []): Repository {
@@ -47,20 +47,25 @@ export function servedVersions({ spec, artifacts }: Model): number[] {
   const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))].sort(
     (a, b) => a - b,
   );
-  if ("latest" in spec.versions) return present.slice(-spec.versions.latest);
-  const wanted = "specific" in spec.versions ? spec.versions.specific : present;
+  const policy = spec.versions ?? { latest: 1 };
+  if ("latest" in policy) return present.slice(-policy.latest);
+  const wanted = "specific" in policy ? policy.specific : present;
   return present.filter((version) => wanted.includes(version));
 }
 
+/** The files of the versions that a server loads. */
+export function servedFiles(model: Model): readonly Artifact[] {
+  const versions = new Set(servedVersions(model).map(String));
+  return model.artifacts.files.filter((file) => versions.has(file.path.split("/")[0] ?? ""));
+}
+
 function modelFiles(model: Model): RepositoryFile[] {
-  const { spec, directory, artifacts, labels } = model;
-  const versions = servedVersions(model).map(String);
-  const served = artifacts.files.filter((file) => versions.includes(file.path.split("/")[0] ?? ""));
+  const { spec, directory, companions } = model;
   return [
     generatedFile(`${spec.name}/config.pbtxt`, renderConfigPbtxt(spec)),
     // Object stores and manifests know no empty folders.
     ...(spec.ensemble === undefined ? [] : [generatedFile(`${spec.name}/1/.keep`, "")]),
-    ...[...labels, ...served].map((file) => ({
+    ...[...companions, ...servedFiles(model)].map((file) => ({
       path: `${spec.name}/${file.path}`,
       bytes: file.bytes,
       sha256: file.sha256,

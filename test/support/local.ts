@@ -1,7 +1,7 @@
 import { planLocal, type LocalOptions, type LocalPlan } from "../../core/local/plan.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { refuse } from "../../core/spec/problem.ts";
-import type { Platform } from "./arbitraries.ts";
+import type { Platform } from "./platform-arbitraries.ts";
 import { modelOf, platformOf } from "./models.ts";
 
 export const tools = {
@@ -18,7 +18,7 @@ export const tools = {
 export function localPlanOf({ models, config }: Platform, options: Partial<LocalOptions> = {}): LocalPlan {
   const { value, problems } = planPlatform(models, config, "Pulumi.test.yaml");
   refuse(problems);
-  return planLocal(value, {
+  return planLocal(value.servers, {
     config,
     tools,
     project: "/project",

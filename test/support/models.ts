@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import type { Artifact } from "../../core/spec/artifacts.ts";
 import type { Model } from "../../core/spec/load.ts";
-import { defaultArtifacts, modelSchema, type DataType, type ModelSpec } from "../../core/spec/model.ts";
+import { modelSchema, type ModelSpec } from "../../core/spec/model.ts";
+import type { DataType } from "../../core/spec/model/tensors.ts";
 import { platformSchema, type PlatformConfig } from "../../core/spec/platform.ts";
+import { defaultArtifact } from "../../core/triton/backends.ts";
 
 /** Small valid models and platforms; a test writes only the fields it is about, as a team would in YAML. */
 
@@ -34,7 +36,7 @@ export function modelOf(name: string, fields: SpecFields = {}, paths?: readonly 
   const spec = specOf(name, fields);
   return modelWith(
     spec,
-    paths ?? (spec.backend === undefined ? [] : [`1/${defaultArtifacts[spec.backend] ?? "model"}`]),
+    paths ?? (spec.backend === undefined ? [] : [`1/${defaultArtifact(spec.backend) ?? "model"}`]),
   );
 }
 
@@ -44,7 +46,7 @@ export function modelWith(spec: ModelSpec, paths: readonly string[]): Model {
     directory: `/models/${spec.name}`,
     file: `models/${spec.name}/model.yaml`,
     artifacts: { files: paths.map((path) => artifactOf(path)), unlocked: [], missing: [] },
-    labels: [],
+    companions: [],
   };
 }
 

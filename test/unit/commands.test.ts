@@ -104,7 +104,7 @@ describe("npm run model:build", () => {
 
     const written = await build(models, "--out", out, "--no-check");
     expect(written.text).toContain("8 is larger than maxBatchSize 4");
-    expect(readFileSync(path.join(out, "m", "config.pbtxt"), "utf8")).toContain("preferred_batch_size: [8]");
+    expect(readFileSync(path.join(out, "m", "config.pbtxt"), "utf8")).toContain("preferred_batch_size: 8");
     // One of the two specs could not be read.
     expect(written.code).toBe(1);
   });

@@ -37,7 +37,7 @@ describe("a model on a host without GPUs", () => {
         spec: {
           ...model.spec,
           backend: "python",
-          instances: [{ kind: "cpu", count: 1 }],
+          instances: [{ kind: "cpu", count: 1, passive: false }],
           parameters: {
             own: "kept",
             cpu_adapter_backend: backend,
@@ -65,7 +65,7 @@ describe("a model on a host without GPUs", () => {
   it("of the python backend stays as it is, on the CPU", () => {
     const model = modelOf("m", { ...visible, instances: [{ kind: "gpu", count: 2 }] });
     expect(onCpu(model)).toEqual({
-      model: { ...model, spec: { ...model.spec, instances: [{ kind: "cpu", count: 1 }] } },
+      model: { ...model, spec: { ...model.spec, instances: [{ kind: "cpu", count: 1, passive: false }] } },
       files: [],
       difference: "instances on the CPU",
     });

@@ -4,7 +4,7 @@ import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { balancerEntries } from "../../../core/haproxy/config.ts";
-import { platform, type Platform } from "../../support/arbitraries.ts";
+import { platform, type Platform } from "../../support/platform-arbitraries.ts";
 import { fileOf, localPlanOf, twoGroups } from "../../support/local.ts";
 import { modelOf, platformOf } from "../../support/models.ts";
 import { haproxy, needing, runTool } from "../../support/tools.ts";

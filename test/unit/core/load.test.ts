@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
@@ -57,23 +57,55 @@ describe("loadModels", () => {
       "misspelt/model.yaml": `${spec}batchng: {}\nversion: 1\n`,
       "no-yaml/model.yaml": "a: b: c",
       "nothing/1/model.onnx": "weights",
-      "Capital/model.yaml": spec,
+      "Two words/model.yaml": spec,
       "bad-lock/model.yaml": spec,
       "bad-lock/artifacts.lock": "artifacts: [{ path: model.onnx, bytes: 1, sha256: abc }]",
     });
     const { value, problems } = loadModels(folder);
-    expect(value.map((model) => model.spec.name)).toEqual(["Capital", "bad-lock", "good"]);
+    expect(value.map((model) => model.spec.name)).toEqual(["Two words", "bad-lock", "good"]);
     expect(problems.map(({ file, path: place }) => `${file} ${place}`)).toEqual([
-      "models/Capital ",
+      "models/Two words ",
       "models/bad-lock/artifacts.lock artifacts[0].path",
       "models/bad-lock/artifacts.lock artifacts[0].sha256",
       "models/misspelt/model.yaml batchng",
       "models/misspelt/model.yaml version",
-      "models/no-yaml/model.yaml:1 ",
+      "models/no-yaml/model.yaml ",
       "models/nothing ",
     ]);
     expect(problems.at(-1)?.message).toBe("model.yaml is missing");
     expect(problems[1]?.hint).toContain("npm run models");
+  });
+
+  it("takes along what `files` names, folders with all that is in them", () => {
+    write({
+      "m/model.yaml": `${spec}files: [env.tar.gz, tokenizer/]\n`,
+      "m/env.tar.gz": "packed",
+      "m/tokenizer/vocab/words.txt": "a",
+      "m/tokenizer/.cache": "b",
+      "absent/model.yaml": `${spec}files: [env.tar.xz]\n`,
+      "absent/env.tar.gz": "packed",
+    });
+    const { value, problems } = loadModels(folder);
+    expect(value.map(({ companions }) => companions.map((file) => file.path))).toEqual([
+      [],
+      ["env.tar.gz", "tokenizer/vocab/words.txt"],
+    ]);
+    expect(problems).toMatchObject([
+      { file: "models/absent/model.yaml", path: "files[0]", hint: "did you mean `env.tar.gz`?" },
+    ]);
+  });
+
+  it("follows links, and reports one that leads nowhere", () => {
+    write({ "m/model.yaml": spec, "m/elsewhere/model.onnx": "weights", "broken/model.yaml": spec });
+    symlinkSync("elsewhere", path.join(folder, "m", "1"));
+    mkdirSync(path.join(folder, "broken", "1"));
+    symlinkSync("nowhere", path.join(folder, "broken", "1", "model.onnx"));
+    const { value, problems } = loadModels(folder);
+    expect(value.map(({ artifacts }) => artifacts.files.map((file) => file.path))).toEqual([
+      ["1/model.onnx"],
+    ]);
+    expect(problems).toMatchObject([{ file: "models/broken", hint: "mend its permissions or its link" }]);
+    expect(problems[0]?.message).toMatch(/^cannot be read: ENOENT/);
   });
 
   it("refuses a folder that is not there, and one without models", () => {
@@ -99,7 +131,7 @@ describe("loadModels", () => {
       "wrong/label.txt": "",
     });
     const { value, problems } = loadModels(folder);
-    expect(value[0]?.labels).toEqual([artifactOf("labels.txt", "one\ntwo\n")]);
+    expect(value[0]?.companions).toEqual([artifactOf("labels.txt", "one\ntwo\n")]);
     expect(problems).toEqual([
       {
         file: "models/wrong/model.yaml",

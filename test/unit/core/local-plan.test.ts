@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LocalPlan, ProcessPlan } from "../../../core/local/plan.ts";
-import { platform, type Platform } from "../../support/arbitraries.ts";
+import { platform, type Platform } from "../../support/platform-arbitraries.ts";
 import { localPlanOf, twoGroups } from "../../support/local.ts";
 import { modelOf, platformOf } from "../../support/models.ts";
 

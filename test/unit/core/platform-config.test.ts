@@ -21,8 +21,11 @@ describe("a stack's config", () => {
       value: {
         target: "local",
         models: "models",
-        servers: { gpu: { replicas: 1 } },
+        tritonRelease: "26.07",
+        customBackends: [],
+        servers: { gpu: { replicas: 1, resources: {} } },
         defaultServer: "gpu",
+        nodes: {},
         local: {
           directory: ".local",
           httpPort: 8000,
@@ -68,7 +71,7 @@ describe("a stack's config", () => {
         {
           file,
           path: "triton-platform:servers.GPU",
-          message: "this is no name for a server",
+          message: '"GPU" is no name for a server',
           hint: "use lower-case letters, digits and -",
         },
         {
@@ -80,8 +83,8 @@ describe("a stack's config", () => {
         {
           file,
           path: "triton-platform:servers.c.models",
-          message: "the number of entries is out of range",
-          hint: "it must be at least 1",
+          message: "0 entries are too few",
+          hint: "write at least 1",
         },
         {
           file,
@@ -89,7 +92,7 @@ describe("a stack's config", () => {
           message: "0 is out of range",
           hint: "it must be at least 1",
         },
-        { file, path: "triton-platform:defaultServer", message: "missing", hint: "add it; it is a string" },
+        { file, path: "triton-platform:defaultServer", message: "missing", hint: "add it; it is text" },
         {
           file,
           path: "triton-platform:local.httpPort",
@@ -105,10 +108,10 @@ describe("a stack's config", () => {
         {
           file,
           path: "holysheep:baseUrl",
-          message: "this is no URL",
+          message: '"api.example.com" is no URL',
           hint: "write it like https://api.holysheep.ai/v1",
         },
-        { file, path: "holysheep:model", message: "missing", hint: "add it; it is a string" },
+        { file, path: "holysheep:model", message: "missing", hint: "add it; it is text" },
       ],
     });
   });

@@ -19,7 +19,7 @@ describe("server groups", () => {
     });
     expect(problems).toEqual([]);
     expect(
-      value.map(({ name, isDefault, replicas, models }) => ({
+      value.servers.map(({ name, isDefault, replicas, models }) => ({
         name,
         isDefault,
         replicas,
@@ -40,11 +40,11 @@ describe("server groups", () => {
       { servers: { gpu: { responseCache: "1MiB" }, llm: { models: ["llm"] } } },
     );
     expect(problems).toEqual([]);
-    expect(value[0]).toMatchObject({ responseCache: 2 ** 20, timing: { call: 1 } });
-    expect(value[1]).toMatchObject({ upstream: "holysheep", timing: { call: 120 } });
-    expect(value[0]).not.toHaveProperty("upstream");
-    expect(value[1]).not.toHaveProperty("responseCache");
-    expect(value.map(({ repository }) => repository.files[0]?.path)).toEqual([
+    expect(value.servers[0]).toMatchObject({ responseCache: 2 ** 20, timing: { call: 1 } });
+    expect(value.servers[1]).toMatchObject({ upstream: "holysheep", timing: { call: 120 } });
+    expect(value.servers[0]).not.toHaveProperty("upstream");
+    expect(value.servers[1]).not.toHaveProperty("responseCache");
+    expect(value.servers.map(({ repository }) => repository.files[0]?.path)).toEqual([
       "fast/1/model.py",
       "llm/1/model.py",
     ]);
@@ -56,7 +56,7 @@ describe("server groups", () => {
         ? { model: modelOf("a", { maxBatchSize: 1 }), files: [] }
         : { file: "b", path: "", message: "not here", hint: "leave it out" },
     );
-    expect(value[0]?.models).toEqual([modelOf("a", { maxBatchSize: 1 })]);
+    expect(value.servers[0]?.models).toEqual([modelOf("a", { maxBatchSize: 1 })]);
     expect(problems).toMatchObject([{ file: "b", message: "not here" }]);
   });
 });
@@ -159,7 +159,7 @@ describe("a server's flags", () => {
   };
 
   it("are all it needs, without the rights to change models while it runs", () => {
-    const [server] = plan([modelOf("a")]).value;
+    const [server] = plan([modelOf("a")]).value.servers;
     expect(server && serverFlags(server, place)).toEqual([
       "--model-repository=/repository",
       "--model-control-mode=none",
@@ -179,7 +179,7 @@ describe("a server's flags", () => {
   });
 
   it("give memory to the response cache where the server has one", () => {
-    const [server] = plan([modelOf("a")], { servers: { gpu: { responseCache: "1MiB" } } }).value;
+    const [server] = plan([modelOf("a")], { servers: { gpu: { responseCache: "1MiB" } } }).value.servers;
     expect(server && serverFlags(server, place)).toContain("--cache-config=local,size=1048576");
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { platform } from "../../support/arbitraries.ts";
+import { platform } from "../../support/platform-arbitraries.ts";
 import { fileOf, localPlanOf, twoGroups } from "../../support/local.ts";
 import { needing, promtool, runTool } from "../../support/tools.ts";
 

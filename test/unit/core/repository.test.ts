@@ -10,7 +10,7 @@ describe("a repository", () => {
   it("has each model's config, labels and served versions, sorted by path", () => {
     const labelled: Model = {
       ...modelOf("b", {}, ["1/model.py", "2/model.py"]),
-      labels: [artifactOf("labels.txt")],
+      companions: [artifactOf("labels.txt")],
     };
     const ensemble = modelOf("both", { ensemble: { steps: [step] } });
     const { files } = buildRepository([ensemble, labelled, modelOf("a")]);

@@ -1,8 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatBytes, parseDuration, parsePercentage, parseSize } from "../../../core/spec/units.ts";
+import {
+  duration,
+  formatBytes,
+  formatDuration,
+  formatSize,
+  parseDuration,
+  parsePercentage,
+  parseSize,
+  percentage,
+  size,
+} from "../../../core/spec/units.ts";
 
-const durations = { us: 1, µs: 1, ms: 1e3, s: 1e6, m: 6e7, h: 3.6e9, d: 8.64e10 };
+// Both the micro sign and the Greek letter.
+const durations = { us: 1, "\u00b5s": 1, "\u03bcs": 1, ms: 1e3, s: 1e6, m: 6e7, h: 3.6e9, d: 8.64e10 };
 const sizes = {
   B: 1,
   KiB: 2 ** 10,
@@ -27,9 +38,21 @@ const quantityIn = (units: Readonly<Record<string, number>>) =>
   );
 
 describe.each([
-  { what: "durations", units: durations, parse: parseDuration },
-  { what: "sizes", units: sizes, parse: parseSize },
-])("$what", ({ units, parse }) => {
+  { what: "durations", units: durations, parse: parseDuration, format: formatDuration },
+  { what: "sizes", units: sizes, parse: parseSize, format: formatSize },
+])("$what", ({ units, parse, format }) => {
+  it("are written in a unit that keeps them exact", () => {
+    const quantity = fc.oneof(
+      quantityIn(units).map(({ count, factor }) => count * factor),
+      fc.maxSafeNat(),
+    );
+    fc.assert(
+      fc.property(quantity, (value) => {
+        expect(parse(format(value))).toBe(value);
+      }),
+    );
+  });
+
   it("are a number times their unit, with or without a space", () => {
     fc.assert(
       fc.property(quantityIn(units), ({ unit, factor, count, space }) => {
@@ -47,7 +70,7 @@ describe.each([
   });
 
   it("are refused in a unit that is not one of theirs", () => {
-    const letters = fc.stringMatching(/^[A-Za-zµ]{1,12}$/).filter((unit) => !Object.hasOwn(units, unit));
+    const letters = fc.stringMatching(/^[A-Za-zµμ]{1,12}$/).filter((unit) => !Object.hasOwn(units, unit));
     fc.assert(
       fc.property(fc.nat(), letters, (count, unit) => {
         expect(parse(`${String(count)}${unit}`)).toBeUndefined();
@@ -59,8 +82,26 @@ describe.each([
 describe("fractions", () => {
   it("are rounded to the smallest unit", () => {
     expect(parseDuration("1.5ms")).toBe(1500);
-    expect(parseDuration("0.0004ms")).toBe(0);
+    expect(parseDuration("0.6us")).toBe(1);
     expect(parseSize("1.5GiB")).toBe(1.5 * 2 ** 30);
+  });
+
+  it("are refused where rounding leaves nothing: 0 often means for ever", () => {
+    expect(parseDuration("0.0004ms")).toBeUndefined();
+    expect(parseSize("0.1B")).toBeUndefined();
+    expect([parseDuration("0ms"), parseDuration("0.0s"), parseSize("0GiB")]).toEqual([0, 0, 0]);
+  });
+});
+
+describe("the schemas", () => {
+  it.each([
+    { what: "duration", schema: duration, text: "90s", value: 90_000_000, written: "90s" },
+    { what: "duration", schema: duration, text: " 1.5 ms ", value: 1500, written: "1500us" },
+    { what: "size", schema: size, text: "2048MiB", value: 2 ** 31, written: "2GiB" },
+    { what: "percentage", schema: percentage, text: "99.95%", value: 0.9995, written: "99.95%" },
+  ])("read and write a $what: $text", ({ schema, text, value, written }) => {
+    expect(schema.parse(text)).toBe(value);
+    expect(schema.encode(value)).toBe(written);
   });
 });
 

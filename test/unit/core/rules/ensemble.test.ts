@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Model } from "../../../core/spec/load.ts";
-import { checkEnsemble } from "../../../core/triton/ensemble.ts";
-import { modelOf, x, y, type SpecFields } from "../../support/models.ts";
+import type { Model } from "../../../../core/spec/load.ts";
+import { modelOf, x, y, type SpecFields } from "../../../support/models.ts";
+import { judge } from "./setup.ts";
 
 type Step = NonNullable<SpecFields["ensemble"]>["steps"][number];
 
@@ -11,17 +11,12 @@ const second: Step = { model: "second", inputs: { x: "between" }, outputs: { y: 
 const models = [modelOf("first"), modelOf("second")];
 
 function check(steps: readonly Step[], fields: SpecFields = {}, others: readonly Model[] = models) {
-  const ensemble = modelOf("both", { ...fields, ensemble: { steps: [...steps] } });
-  return checkEnsemble(ensemble, new Map([ensemble, ...others].map((model) => [model.spec.name, model])));
+  return judge({ fields: { ...fields, ensemble: { steps: [...steps] } }, others });
 }
 
 describe("an ensemble", () => {
-  it("is accepted where every tensor has one source of its type and shape", () => {
-    expect(check([first, second])).toEqual([]);
-  });
-
   it("is accepted with its steps in any order, as Triton runs them by their data", () => {
-    expect(check([second, first])).toEqual([]);
+    expect(check([second, first])).toEqual({ problems: [], advice: [] });
   });
 
   it("is accepted without a step's optional input, and with -1 for any size", () => {
@@ -31,131 +26,143 @@ describe("an ensemble", () => {
         { ...y, optional: true },
       ],
     });
-    expect(check([first, second], {}, [modelOf("first"), lenient])).toEqual([]);
+    expect(check([first, second], {}, [modelOf("first"), lenient])).toEqual({ problems: [], advice: [] });
+  });
+
+  it("is accepted with a tensor that several steps take", () => {
+    const join = modelOf("join", { inputs: [x, { ...x, name: "z" }] });
+    const steps = [
+      first,
+      second,
+      { model: "join", inputs: { x: "between", z: "between" }, outputs: { y: "end" } },
+    ];
+    const outputs = [y, { ...y, name: "end" }];
+    expect(check(steps, { outputs }, [...models, join])).toEqual({ problems: [], advice: [] });
   });
 
   it.each([
     {
       what: "a step that is the ensemble itself",
-      problems: check([first, { ...second, model: "both" }]),
-      at: "ensemble.steps[1].model",
+      found: check([first, { ...second, model: "m" }]),
       message: "an ensemble cannot be a step of itself",
     },
     {
       what: "a step's model that is not there",
-      problems: check([first, { ...second, model: "secnd" }]),
-      at: "ensemble.steps[1].model",
+      found: check([first, { ...second, model: "secnd" }]),
       message: "there is no model `secnd`",
       hint: "did you mean `second`?",
     },
     {
-      what: "an input that is not mapped",
-      problems: check([first, { ...second, inputs: {} }]),
-      at: "ensemble.steps[1].inputs",
-      message: "`x` of `second` is not mapped",
-    },
-    {
-      what: "an output that is not mapped",
-      problems: check([first, second], {}, [
-        modelOf("first", { outputs: [y, { ...y, name: "score" }] }),
-        modelOf("second"),
-      ]),
-      at: "ensemble.steps[0].outputs",
-      message: "`score` of `first` is not mapped",
-    },
-    {
-      what: "an input that the step has not",
-      problems: check([first, { ...second, inputs: { x: "between", z: "x" } }]),
-      at: "ensemble.steps[1].inputs.z",
-      message: "`second` has no such input",
-    },
-    {
-      what: "an output that the step has not",
-      problems: check([first, { ...second, outputs: { y: "y", z: "z" } }]),
-      at: "ensemble.steps[1].outputs.z",
-      message: "`second` has no such output",
-    },
-    {
       what: "a batch larger than a step takes",
-      problems: check([first, second], { maxBatchSize: 9 }, [
+      found: check([first, second], { maxBatchSize: 9 }, [
         modelOf("first"),
         modelOf("second", { maxBatchSize: 9 }),
       ]),
-      at: "maxBatchSize",
       message: "9 is more than step `first` takes (8)",
     },
     {
       what: "a tensor with two sources",
-      problems: check([first, second, { ...first, outputs: { y: "y" } }]),
-      at: "ensemble.steps[2].outputs.y",
+      found: check([first, second, { ...first, outputs: { y: "y" } }]),
       message: "`y` is already made by output `y` of `second`",
     },
     {
       what: "an output in the place of an input",
-      problems: check([first, second, { ...first, outputs: { y: "x" } }]),
-      at: "ensemble.steps[2].outputs.y",
+      found: check([first, second, { ...first, outputs: { y: "x" } }]),
       message: "`x` is already made by the ensemble's input",
     },
     {
-      what: "a tensor that nothing makes",
-      problems: check([first, { ...second, inputs: { x: "betwen" } }]),
-      at: "ensemble.steps[1].inputs.x",
-      message: "nothing makes the tensor `betwen`",
-      hint: "did you mean `between`?",
-    },
-    {
-      what: "an output of the ensemble that nothing makes",
-      problems: check([first, second], { outputs: [y, { ...y, name: "label" }] }),
-      at: "outputs[1]",
-      message: "nothing makes the tensor `label`",
-    },
-    {
       what: "types that disagree",
-      problems: check([first, second], {}, [
+      found: check([first, second], {}, [
         modelOf("first", { outputs: [{ ...y, dataType: "INT64" }] }),
         modelOf("second"),
       ]),
-      at: "ensemble.steps[1].inputs.x",
       message: "`between` is INT64 from output `y` of `first`, and FP32 is wanted here",
     },
     {
       what: "shapes that disagree",
-      problems: check([first, second], { outputs: [{ ...y, dims: [4, 1] }] }),
-      at: "outputs[0]",
+      found: check([first, second], { outputs: [{ ...y, dims: [4, 1] }] }),
       message: "`y` is [4] from output `y` of `second`, and [4, 1] is wanted here",
     },
     {
+      what: "a version that is not served",
+      found: check([{ ...first, version: 3 }, second]),
+      message: "`first` does not serve version 3",
+      hint: "leave it out for the newest, or name one that is served: 1",
+    },
+    {
       what: "steps that wait for each other",
-      problems: check([
+      found: check([
         { ...first, inputs: { x: "behind" } },
         { ...second, outputs: { y: "behind" } },
         { ...first, outputs: { y: "y" } },
       ]),
-      at: "ensemble.steps",
       message: "first, second wait for each other's outputs",
     },
-  ])("is refused with $what", ({ problems, at, message, hint }) => {
-    expect(problems).toMatchObject([
-      { file: "models/both/model.yaml", path: at, message, ...(hint === undefined ? {} : { hint }) },
-    ]);
+  ])("tells people of $what", ({ found, message, hint }) => {
+    expect(found.problems).toMatchObject([{ message, ...(hint === undefined ? {} : { hint }) }]);
   });
 
   it("is told about a tensor with the name of an object's own method", () => {
     const odd = modelOf("second", { inputs: [x, { ...x, name: "constructor" }] });
-    expect(check([first, second], {}, [modelOf("first"), odd])).toMatchObject([
+    expect(check([first, second], {}, [modelOf("first"), odd]).problems).toMatchObject([
       { message: "`constructor` of `second` is not mapped" },
     ]);
   });
 
   it("is told everything at once", () => {
-    const problems = check([
+    const { problems } = check([
       { ...first, model: "frst" },
       { ...second, inputs: { z: "x" } },
     ]);
     expect(problems.map(({ path }) => path)).toEqual([
       "ensemble.steps[0].model",
-      "ensemble.steps[1].inputs",
       "ensemble.steps[1].inputs.z",
+      "ensemble.steps[1].inputs",
+      "ensemble.steps[0].outputs.y",
+    ]);
+  });
+
+  it("is judged in time linear in its size", () => {
+    const steps = Array.from({ length: 5_000 }, (_, i): Step => ({
+      model: "first",
+      inputs: { x: i === 0 ? "x" : `t${String(i)}` },
+      outputs: { y: i === 4_999 ? "y" : `t${String(i + 1)}` },
+    }));
+    expect(check(steps.reverse())).toEqual({ problems: [], advice: [] });
+  });
+});
+
+describe("ensembles of ensembles", () => {
+  it("are told of a cycle wherever they stand in it, and not behind it", () => {
+    const through = (name: string, model: string) =>
+      modelOf(name, { ensemble: { steps: [{ model, inputs: { x: "x" }, outputs: { y: "y" } }] } });
+    const others = [through("a", "b"), through("b", "a"), modelOf("plain")];
+    const using = (model: string) => check([{ model, inputs: { x: "x" }, outputs: { y: "y" } }], {}, others);
+    expect(using("plain").problems).toEqual([]);
+    expect(using("a").problems).toEqual([]);
+    expect(
+      judge({
+        fields: { ensemble: { steps: [{ ...first, model: "a", outputs: { y: "y" } }] } },
+        others: [through("a", "m")],
+      }).problems,
+    ).toMatchObject([{ code: "ensemble-recursion" }]);
+  });
+
+  it("may be long chains", () => {
+    const length = 3_000;
+    const others = Array.from({ length }, (_, i) =>
+      modelOf(
+        `e${String(i)}`,
+        i === length - 1
+          ? { transactionPolicy: { decoupled: true } }
+          : {
+              ensemble: { steps: [{ model: `e${String(i + 1)}`, inputs: { x: "x" }, outputs: { y: "y" } }] },
+            },
+      ),
+    );
+    const steps = [{ model: "e0", inputs: { x: "x" }, outputs: { y: "y" } }];
+    expect(check(steps, { responseCache: true }, others).problems).toMatchObject([
+      { code: "cache-with-decoupled" },
     ]);
   });
 });
@@ -194,7 +201,7 @@ function checkGraph({ reads }: Graph, order: readonly number[]) {
     order.flatMap((i) => steps[i] ?? []),
     { outputs: tensors.map((name) => ({ ...y, name })) },
     stepModels,
-  );
+  ).problems;
 }
 
 const layeredInAnyOrder = layered.chain((graph) => {

@@ -1,0 +1,48 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import * as prettier from "prettier";
+import { modelJsonSchema } from "../core/spec/json-schema.ts";
+import { modelReference } from "../core/spec/reference.ts";
+import { rulesDocument } from "../core/triton/rules/document.ts";
+import { ruleSections } from "../core/triton/rules/index.ts";
+import { projectRoot } from "./setup/places.ts";
+
+/**
+ * `npm run schema`: writes what is made of the schema of model specs and of the rules: the JSON Schema for editors, the
+ * reference in docs/model-spec.md, and docs/rules.md.
+ */
+export async function main(): Promise<void> {
+  for (const [file, text] of await generatedFiles()) {
+    const target = path.join(projectRoot, file);
+    const isCurrent = existsSync(target) && readFileSync(target, "utf8") === text;
+    if (!isCurrent) {
+      mkdirSync(path.dirname(target), { recursive: true });
+      writeFileSync(target, text);
+    }
+    console.log(`${file}: ${isCurrent ? "as it was" : "written"}`);
+  }
+}
+
+/** The files and their texts, by their paths in the project. */
+export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
+  const schema = modelJsonSchema();
+  const schemaFile = "schemas/model.schema.json";
+  const docsFile = "docs/model-spec.md";
+  const options = await prettier.resolveConfig(path.join(projectRoot, schemaFile));
+  return new Map([
+    [schemaFile, await prettier.format(JSON.stringify(schema), { ...options, parser: "json" })],
+    ["docs/rules.md", rulesDocument(ruleSections)],
+    [docsFile, withReference(readFileSync(path.join(projectRoot, docsFile), "utf8"), modelReference(schema))],
+  ]);
+}
+
+/** Puts the reference between its marks. */
+function withReference(text: string, reference: string): string {
+  const begin = "<!-- reference:begin -->";
+  const end = "<!-- reference:end -->";
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (before === undefined || after === undefined)
+    throw new Error(`docs/model-spec.md lacks ${begin} or ${end}`);
+  return `${before}${begin}\n\n${reference}\n\n${end}${after}`;
+}

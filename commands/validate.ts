@@ -1,0 +1,30 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { capacityPicture } from "../core/capacity/check.ts";
+import { planPlatform } from "../core/platform.ts";
+import { loadModels, locate } from "../core/spec/load.ts";
+import { formatAdvice, refuse } from "../core/spec/problem.ts";
+import { openHome, readLocalConfig, stackName } from "./local/home.ts";
+import { projectRoot } from "./setup/places.ts";
+
+/**
+ * `npm run validate`: checks every spec and the stack's config, and shows advice and how full GPUs and nodes are.
+ * Starts nothing and needs nothing but npm's packages; exit code 1 where something is refused.
+ */
+export function main(args: string[]): Promise<void> {
+  parseArgs({ args, options: {} });
+  const { config } = readLocalConfig(openHome());
+  const models = loadModels(path.resolve(projectRoot, config.models));
+  const { value: plan, problems } = planPlatform(models.value, config, `Pulumi.${stackName}.yaml`);
+  const picture = capacityPicture(plan.capacity);
+  if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
+  if (plan.advice.length > 0) console.log(`${formatAdvice(locate(plan.advice, models.value))}\n`);
+  refuse([...models.problems, ...locate(problems, models.value)]);
+  const servers = plan.servers
+    .map(({ name, models: served }) => `${name} (${String(served.length)})`)
+    .join(", ");
+  console.log(
+    `${String(models.value.length)} models are as Triton ${config.tritonRelease} wants them. Servers: ${servers}.`,
+  );
+  return Promise.resolve();
+}
