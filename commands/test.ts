@@ -35,6 +35,7 @@ const quickTiers: readonly Tier[] = [
 /** The real servers and the real engine. */
 const slowTiers: readonly Tier[] = [
   { name: "python-server", run: (scratch, env) => pytest("python-server", ["-m", "server"], scratch, env) },
+  { name: "differential", run: (scratch, env) => vitest("differential", scratch, env) },
   { name: "engine", run: (scratch, env) => vitest("engine", scratch, env) },
 ];
 

@@ -265,10 +265,10 @@ function modelMetrics(histograms: Section<"modelMetrics">): NonNullable<ModelCon
   };
 }
 
-/** Every input gets a value: Triton refuses a sample that leaves one out. */
+/** Every required input gets a value: Triton refuses a sample that leaves one out, if it does not skip it. */
 function warmup(sample: ModelSpec["warmup"][number], spec: ModelSpec): WarmupConfig {
-  const required = spec.inputs.filter(({ optional }) => !optional).map(({ name }) => name);
-  const names = [...new Set([...required, ...Object.keys(sample.inputs)])];
+  const required = sample.batchSize === 0 ? [] : spec.inputs.filter(({ optional }) => !optional);
+  const names = [...new Set([...required.map(({ name }) => name), ...Object.keys(sample.inputs)])];
   return {
     name: sample.name ?? `batch ${String(sample.batchSize)}`,
     batchSize: sample.batchSize,

@@ -354,6 +354,7 @@ function warmup(sample: WarmupConfig, config: ModelConfig): object {
     dataType: dataType && withoutPrefix(dataType),
     dims: dims ?? [],
   }));
+  const batchSize = sample.batchSize ?? 0;
   const terse = Object.entries(inputs).flatMap(([name, { dataType, dims, ...data }]): [string, object][] => {
     const own = config.input?.find((input) => input.name === name);
     const value = {
@@ -363,11 +364,10 @@ function warmup(sample: WarmupConfig, config: ModelConfig): object {
         dims: own !== undefined && equalDims(own.dims ?? [], dims) ? undefined : dims,
       }),
     };
-    // A required input that is plain zeros need not be named.
-    const named = Object.keys(value).length > 0 || own === undefined || own.optional === true;
-    return named ? [[name, value]] : [];
+    // A required input that is plain zeros need not be named, where the sample is not skipped.
+    const filledIn = batchSize > 0 && own !== undefined && own.optional !== true;
+    return filledIn && Object.keys(value).length === 0 ? [] : [[name, value]];
   });
-  const batchSize = sample.batchSize ?? 0;
   return {
     ...(sample.name === `batch ${String(batchSize)}` ? {} : { name: sample.name ?? "" }),
     batchSize,
