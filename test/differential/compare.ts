@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { printConfigPbtxt } from "../../core/triton/config-text.ts";
 import { candidateName, named, type Candidate } from "./candidate.ts";
 import { steps } from "./ensembles.ts";
-import { isDeliberate, ofThisMachine } from "./exceptions.ts";
+import { deliberateReasons, ofThisMachine } from "./exceptions.ts";
 import { candidates } from "./generate.ts";
 import { RealTriton, type LoadResult, type ModelFolder, type TritonOptions } from "./triton.ts";
 
@@ -106,7 +106,8 @@ function placeOf(compared: Compared, comparison: Comparison): Compared[] {
   const { candidate, verdict, result } = compared;
   if (result.outcome === "loaded") {
     if (verdict.accepted) return comparison.acceptedByBoth;
-    return isDeliberate(verdict.rules) ? comparison.deliberate : comparison.tooStrict;
+    const onPurpose = deliberateReasons(verdict.rules, candidate.config) !== undefined;
+    return onPurpose ? comparison.deliberate : comparison.tooStrict;
   }
   if (!verdict.accepted) return comparison.refusedByBoth;
   const machine = ofThisMachine.some(

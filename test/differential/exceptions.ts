@@ -2,49 +2,78 @@ import type { ModelConfig } from "../../core/triton/model-config.ts";
 
 /** Where a checker's verdict and the server's may differ, each with its reason. All other differences are errors. */
 
-export interface DeliberateRefusal {
+interface DeliberateRefusal {
+  /** Codes of rules, or places that the spec's schema refuses. */
+  readonly rules: RegExp;
   readonly reason: string;
-  /** Other rules that then ask what the server does not get to. */
-  readonly also?: RegExp;
+  /** What the config must be like; any will do where left out. */
+  readonly config?: (config: ModelConfig) => boolean;
 }
 
-/** Rules that refuse what a server loads, by code. */
-export const deliberate: Readonly<Record<string, DeliberateRefusal>> = {
-  "all-instances-passive": {
-    reason: "Triton loads it, warms nothing up, and can answer no request",
-    also: /^warmup-|^spec: model_warmup\b/,
+/** What is refused here although a server loads it. */
+const deliberate: readonly DeliberateRefusal[] = [
+  { rules: /^all-instances-passive$/, reason: "Triton loads it, and can answer no request" },
+  {
+    rules: /^warmup-|^spec: (model_)?warmup\b/,
+    reason: "Triton warms up no passive instance, and so does not see what is wrong with the samples",
+    config: ({ instanceGroup = [] }) =>
+      instanceGroup.length > 0 && instanceGroup.every(({ passive }) => passive),
   },
-  "duplicate-tensor": { reason: "Triton keeps the last of two and drops the other in silence" },
-  "duplicate-state": { reason: "Triton ignores the second of two, with a line in its log" },
-  "growable-state": { reason: "Triton loads it; the first request then finds no state" },
-  "rate-limiter-scope": { reason: "Triton looks at it only where the rate limiter is on" },
-  "spec: batching.priorityQueuePolicies.0": {
+  {
+    rules: /^spec: (model_)?warmup\b/,
+    reason:
+      "Triton skips a sample of 0 rows with all it says; model.yaml still asks for types and shapes in it",
+    config: ({ modelWarmup = [] }) => modelWarmup.some(({ batchSize = 0 }) => batchSize === 0),
+  },
+  {
+    rules: /^warmup-(unknown-input|empty)$/,
+    reason: "Triton hands a tensor of another name over as it is, which no backend reads",
+  },
+  { rules: /^duplicate-tensor$/, reason: "Triton keeps the last of two and drops the other in silence" },
+  { rules: /^duplicate-state$/, reason: "Triton ignores the second of two, with a line in its log" },
+  { rules: /^growable-state$/, reason: "Triton loads it; the first request then finds no state" },
+  {
+    rules: /^spec: sequenceBatching\.states\[\]\.(dataType|dims)/,
+    reason: "Triton does not look at a state without type or shape before its first request",
+  },
+  { rules: /^rate-limiter-scope$/, reason: "Triton looks at it only where the rate limiter is on" },
+  {
+    rules: /^spec: batching\.priorityQueuePolicies\.0$/,
     reason:
       "Triton looks at the priorities of policies only where there are priority_levels; there is no priority 0",
   },
-  "spec: ccModelFilenames.no number": {
+  {
+    rules: /^spec: ccModelFilenames\b/,
     reason: "Triton looks for compute capabilities only; a file under another key is never used",
   },
-  "spec: instances[].count": {
+  {
+    rules: /^spec: instances\[\]\.count$/,
     reason: "Triton takes a count below 1 for 1; a spec says how many, or leaves it out",
   },
-  "spec: versions.latest": {
+  {
+    rules: /^spec: versions\.latest$/,
     reason:
       "a policy without a choice, which Triton reads as if there were none; a spec leaves `versions` out",
   },
-  "tensor-written-twice": {
+  {
+    rules: /^version-absent$|^spec: versions\.specific\b/,
+    reason: "Triton goes without the versions that are not there, or cannot be",
+  },
+  {
+    rules: /^tensor-written-twice$/,
     reason: "a step that writes the ensemble's own input: which of the two its readers get is chance",
   },
-  "version-absent": { reason: "Triton logs an error and goes without the version" },
-  "warmup-unknown-input": { reason: "Triton makes an override of it that no backend reads" },
-};
+];
 
-/** Whether all that these rules refuse is refused on purpose. */
-export function isDeliberate(rules: readonly string[]): boolean {
-  const reasons = rules.flatMap((code) => (Object.hasOwn(deliberate, code) ? (deliberate[code] ?? []) : []));
-  return rules.every(
-    (code) => Object.hasOwn(deliberate, code) || reasons.some(({ also }) => also?.test(code) === true),
+/** Why all that these rules refuse is refused on purpose; undefined where some of it is not. */
+export function deliberateReasons(
+  rules: readonly string[],
+  config: ModelConfig,
+): readonly string[] | undefined {
+  const reasons = rules.map(
+    (rule) => deliberate.find((one) => one.rules.test(rule) && one.config?.(config) !== false)?.reason,
   );
+  return reasons.every((reason) => reason !== undefined) ? reasons : undefined;
 }
 
 /** A refusal that says something about the machine and not about the config. */

@@ -1,4 +1,4 @@
-import { deliberate } from "./exceptions.ts";
+import { deliberateReasons } from "./exceptions.ts";
 import type { Compared, Comparison } from "./compare.ts";
 
 /**
@@ -47,10 +47,8 @@ function rulesOf({ verdict }: Compared): string {
   return [...new Set(verdict.rules)].sort().join(", ");
 }
 
-function purposeOf({ verdict }: Compared): string {
-  return [...new Set(verdict.rules)]
-    .map((code) => `${code}: ${deliberate[code]?.reason ?? "what is not looked at then"}`)
-    .join("; ");
+function purposeOf({ verdict, candidate }: Compared): string {
+  return [...new Set(deliberateReasons(verdict.rules, candidate.config))].sort().join("; ");
 }
 
 function fateOf({ result, candidate }: Compared): string {
