@@ -2,11 +2,15 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { loadModels } from "../core/spec/load.ts";
-import { formatProblems, refuse, type Problem } from "../core/spec/problem.ts";
+import { loadModels, locate } from "../core/spec/load.ts";
+import { formatAdvice, formatProblems, refuse, type Advice, type Problem } from "../core/spec/problem.ts";
 import { formatBytes } from "../core/spec/units.ts";
 import { newestRelease } from "../core/triton/releases.ts";
 import { checkModel } from "../core/triton/rules/index.ts";
+import type { ServerFacts } from "../core/triton/rules/rule.ts";
+import { endingCleanly } from "./files/ending.ts";
+import { userPath } from "./files/user-path.ts";
+import { writingTo } from "./files/writing.ts";
 import { importModel, type Imported, type ImportOptions } from "./import/model.ts";
 import { findSources, type Source } from "./import/sources.ts";
 import type { Report } from "./setup/run-program.ts";
@@ -34,25 +38,14 @@ export async function main(args: string[]): Promise<void> {
       "npm run model:import -- <repository, model folder or pbtxt files> --out <models folder> [--config-only] [--force]",
     );
   }
-  const options = { out: values.out, configOnly: values["config-only"], force: values.force };
-  const { value: sources, problems } = findSources(positionals);
-  if (sources.length > 0) makeFolder(options.out);
+  const options = { out: userPath(values.out), configOnly: values["config-only"], force: values.force };
+  const { value: sources, problems } = findSources(positionals.map(userPath));
+  if (sources.length > 0) await writingTo(options.out, () => mkdirSync(options.out, { recursive: true }));
   const { imported, refused } = await importAll(sources, options);
 
-  if (imported.length > 0) console.log(summary(imported));
-  const beside = [...imported.flatMap(({ notes }) => notes), ...judge(options.out, imported)];
-  if (beside.length > 0) console.error(`\nImported, and worth a look. ${formatProblems(beside)}`);
+  if (imported.length > 0) showImported(imported, judge(options.out, imported));
   if (problems.length + refused.length > 0) console.error("\nNot imported:");
   refuse([...problems, ...refused]);
-}
-
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${folder} is no folder to import into: ${why}`, "name another one with --out");
-  }
 }
 
 async function importAll(
@@ -69,26 +62,45 @@ async function importAll(
       else imported.push(result);
     }
   };
-  if (sources.length > 0) await runSteps([{ title, run }]);
+  const ended = (): string => `${String(imported.length)} of ${String(sources.length)} models were imported`;
+  if (sources.length > 0) await endingCleanly(ended, () => runSteps([{ title, run }]));
   return { imported, refused };
 }
 
+/** The rules that imported models are judged by: their owner's own server is not known here. */
+const server: ServerFacts = { release: newestRelease, customBackends: [], customAgents: [] };
+
+interface Judgement {
+  readonly problems: readonly Problem[];
+  readonly advice: readonly Advice[];
+}
+
 /** What the rules say of the imported models, among all that are in the models folder. */
-function judge(out: string, imported: readonly Imported[]): readonly Problem[] {
-  if (imported.length === 0) return [];
+function judge(out: string, imported: readonly Imported[]): Judgement {
   const { value: models, problems } = loadModels(out);
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const folders = imported.map(({ spec }) => path.join(path.basename(path.resolve(out)), spec.name));
   const names = new Set(imported.map(({ spec }) => spec.name));
   const checked = models
     .filter(({ spec }) => names.has(spec.name))
-    .map((model) =>
-      checkModel({ model, models: byName, server: { release: newestRelease, customBackends: [] } }),
-    );
-  return [
-    ...problems.filter(({ file }) => folders.some((folder) => `${file}/`.startsWith(`${folder}/`))),
-    ...checked.flatMap(({ problems, advice }) => [...problems, ...advice]),
-  ];
+    .map((model) => checkModel({ model, models: byName, server }));
+  const own = problems.filter(({ file }) => folders.some((folder) => `${file}/`.startsWith(`${folder}/`)));
+  const meaning = checked.flatMap((judgement) => judgement.problems);
+  const advice = checked.flatMap((judgement) => judgement.advice);
+  return { problems: locate([...own, ...meaning], models), advice: locate(advice, models) };
+}
+
+function showImported(imported: readonly Imported[], { problems, advice }: Judgement): void {
+  console.log(summary(imported));
+  console.log(`Judged by the rules for Triton ${server.release}.`);
+  const notes = imported.flatMap((model) => model.notes);
+  if (notes.length > 0) console.error(`\nWorth knowing:\n${notes.map(noteText).join("\n")}`);
+  if (advice.length > 0) console.error(`\n${formatAdvice(advice)}`);
+  if (problems.length > 0) console.error(`\nImported; these would be refused. ${formatProblems(problems)}`);
+}
+
+function noteText({ file, message, hint }: Problem): string {
+  return `  ${file}: ${message}\n    → ${hint}`;
 }
 
 function summary(imported: readonly Imported[]): string {

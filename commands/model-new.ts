@@ -1,4 +1,4 @@
-import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { formatLock, listArtifacts, lockFilename } from "../core/spec/artifacts.ts";
@@ -6,7 +6,10 @@ import { specFilename } from "../core/spec/load.ts";
 import { nameProblems } from "../core/spec/model-name.ts";
 import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
 import { readSignature, type Signature } from "../core/onnx/signature.ts";
-import { replaceFolder } from "./import/replace.ts";
+import { copyFile } from "./files/copy.ts";
+import { replaceFolder } from "./files/replace.ts";
+import { projectModels, userPath } from "./files/user-path.ts";
+import { writingTo } from "./files/writing.ts";
 import { schemaComment } from "./import/spec-file.ts";
 import { withFileBytes } from "./new/file-bytes.ts";
 import { artifactPath, specTemplate, templates, type Template } from "./new/templates.ts";
@@ -16,7 +19,7 @@ const usage = `npm run model:new -- <name> --backend <${templates.join("|")}> [-
 
 /**
  * `npm run model:new -- <name> --backend <backend>`: starts a model from a template. `--onnx <file>` copies an ONNX model
- * and takes its inputs and outputs from it. `--out` is the models folder, `models` where left out. Nothing is overwritten.
+ * and takes its inputs and outputs from it. `--out` is the models folder, the project's where left out. Nothing is overwritten.
  */
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -25,33 +28,38 @@ export async function main(args: string[]): Promise<void> {
     options: {
       backend: { type: "string" },
       onnx: { type: "string" },
-      out: { type: "string", default: "models" },
+      out: { type: "string" },
     },
   });
   const [name] = positionals;
   if (name === undefined || positionals.length > 1) throw new UserError("One name is needed", usage);
-  const folder = path.join(values.out, name);
+  const out = values.out === undefined ? projectModels() : userPath(values.out);
+  const folder = path.join(out, name);
   refuse(nameProblems(name, folder));
   const template = templateOf(values.backend, values.onnx);
   if (existsSync(folder))
     throw new UserError(`${folder} is there already`, "choose another name: nothing is overwritten");
 
-  const signature = values.onnx === undefined ? undefined : onnxSignature(values.onnx);
-  mkdirSync(values.out, { recursive: true });
-  await replaceFolder(folder, (unfinished) => {
-    writeFileSync(
-      path.join(unfinished, specFilename),
-      schemaComment(folder) + specTemplate(template, signature),
-    );
-    if (values.onnx !== undefined)
-      copyOnnx(values.onnx, signature?.externalFiles ?? [], path.join(unfinished, "1"));
-    if (template === "python") copyPython(path.join(unfinished, "1"));
-    const artifacts = listArtifacts(unfinished);
-    if (artifacts.length > 0) writeFileSync(path.join(unfinished, lockFilename), formatLock(artifacts));
-    return Promise.resolve();
+  const onnx = values.onnx === undefined ? undefined : onnxFile(userPath(values.onnx));
+  await writingTo(out, async () => {
+    mkdirSync(out, { recursive: true });
+    await replaceFolder(folder, (unfinished) => fill(unfinished, folder, template, onnx));
   });
-  console.log(nextSteps(folder, template, values.onnx !== undefined));
+  console.log(nextSteps(folder, template, onnx !== undefined));
 }
+
+/** Writes the model's files into a folder that is to be `home`. */
+async function fill(folder: string, home: string, template: Template, onnx?: OnnxFile): Promise<void> {
+  const version = path.join(folder, "1");
+  const spec = schemaComment(home) + specTemplate(template, onnx?.signature);
+  writeFileSync(path.join(folder, specFilename), spec);
+  if (onnx !== undefined) await copyOnnx(onnx, version);
+  if (template === "python") await copyFile(pythonTemplate, path.join(version, "model.py"));
+  const artifacts = listArtifacts(folder);
+  if (artifacts.length > 0) writeFileSync(path.join(folder, lockFilename), formatLock(artifacts));
+}
+
+const pythonTemplate = path.join(import.meta.dirname, "new", "templates", "model.py");
 
 function templateOf(backend: string | undefined, onnx: string | undefined): Template {
   if (backend === undefined && onnx !== undefined) return "onnxruntime";
@@ -67,14 +75,19 @@ function templateOf(backend: string | undefined, onnx: string | undefined): Temp
   return template;
 }
 
-function onnxSignature(file: string): Signature {
+interface OnnxFile {
+  readonly file: string;
+  readonly signature: Signature;
+}
+
+function onnxFile(file: string): OnnxFile {
   if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) {
     throw new UserError(`There is no file ${file}`, "name an ONNX model with --onnx");
   }
   const signature = withFileBytes(file, (bytes) => readSignature(bytes, file));
   if ("problems" in signature) throw new ProblemsError(signature.problems);
   refuse(signature.externalFiles.flatMap((external) => externalProblems(external, file)));
-  return signature;
+  return { file, signature };
 }
 
 /** ONNX names them relative to the model, and Triton finds them only beside it. */
@@ -88,23 +101,11 @@ function externalProblems(external: string, file: string): Problem[] {
     : [{ ...problem, message: "weights are in this file, which is not there" }];
 }
 
-function copyOnnx(file: string, externalFiles: readonly string[], version: string): void {
-  const copies = [
-    [path.basename(file), "model.onnx"],
-    ...externalFiles.map((external) => [external, external]),
-  ];
-  for (const [from = "", to = ""] of copies) {
-    mkdirSync(path.dirname(path.join(version, to)), { recursive: true });
-    copyFileSync(path.join(path.dirname(file), from), path.join(version, to));
+async function copyOnnx({ file, signature }: OnnxFile, version: string): Promise<void> {
+  await copyFile(file, path.join(version, "model.onnx"));
+  for (const external of signature.externalFiles) {
+    await copyFile(path.join(path.dirname(file), external), path.join(version, external));
   }
-}
-
-function copyPython(version: string): void {
-  mkdirSync(version);
-  copyFileSync(
-    path.join(import.meta.dirname, "new", "templates", "model.py"),
-    path.join(version, "model.py"),
-  );
 }
 
 function nextSteps(folder: string, template: Template, hasArtifact: boolean): string {

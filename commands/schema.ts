@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import * as prettier from "prettier";
 import { modelJsonSchema } from "../core/spec/json-schema.ts";
 import { modelReference } from "../core/spec/reference.ts";
@@ -11,7 +12,8 @@ import { projectRoot } from "./setup/places.ts";
  * `npm run schema`: writes what is made of the schema of model specs and of the rules: the JSON Schema for editors, the
  * reference in docs/model-spec.md, and docs/rules.md.
  */
-export async function main(): Promise<void> {
+export async function main(args: string[]): Promise<void> {
+  parseArgs({ args, options: {} });
   for (const [file, text] of await generatedFiles()) {
     const target = path.join(projectRoot, file);
     const isCurrent = existsSync(target) && readFileSync(target, "utf8") === text;

@@ -14,6 +14,8 @@ import type { ServerFacts } from "./triton/rules/rule.ts";
 export interface PlatformPlan {
   /** Sorted by name. */
   readonly servers: readonly ServerPlan[];
+  /** Models that the target cannot serve, and ensembles that use them, each with the reason. */
+  readonly leftOut: ReadonlyMap<string, Problem>;
   /** What is worth a thought and stops nothing. */
   readonly advice: readonly Advice[];
   readonly capacity: Capacity;
@@ -43,8 +45,8 @@ export interface Adaptation {
 
 /**
  * Checks models and config together and plans the server groups. Every problem is returned at once; the plan is to be
- * used only where there is none. `adapt` lets a target serve a model another way (no GPU, no backend); rules and
- * capacity are those of the specs as they are written.
+ * used only where there is none. `adapt` lets a target serve a model another way (no GPU, no backend), or says why it
+ * cannot; rules and capacity are those of the specs as they are written.
  */
 export function planPlatform(
   models: readonly Model[],
@@ -55,20 +57,66 @@ export function planPlatform(
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const groups = serverGroups(byName, config);
   const checked = checkModels(models, byName, groups, config);
-  const problems = [...checked.problems, ...checkServers(groups, byName, config, file)];
-
-  const servers = groups.map((group): ServerPlan => {
-    const served = group.models.flatMap((model) => {
-      const result = adapt(model);
-      if ("model" in result) return [result];
-      problems.push(result);
-      return [];
-    });
-    return planServer(group, served, config);
-  });
+  const { adapted, leftOut } = adaptModels(models, adapt);
+  const problems = [
+    ...checked.problems,
+    ...checkServers(groups, byName, config, file),
+    ...emptyServers(groups, leftOut, file),
+  ];
+  const servers = groups.map((group) =>
+    planServer(
+      group,
+      group.models.flatMap(({ spec }) => adapted.get(spec.name) ?? []),
+      config,
+    ),
+  );
   const bytes = new Map(servers.map(({ name, repository }) => [name, repositoryBytes(repository)]));
   const { capacity, problems: misfits } = checkCapacity(groups, config, bytes, file);
-  return { value: { servers, advice: checked.advice, capacity }, problems: [...problems, ...misfits] };
+  return {
+    value: { servers, leftOut, advice: checked.advice, capacity },
+    problems: [...problems, ...misfits],
+  };
+}
+
+interface Adapted {
+  readonly adapted: ReadonlyMap<string, Adaptation>;
+  readonly leftOut: ReadonlyMap<string, Problem>;
+}
+
+/** What a target makes of each model; an ensemble goes with its steps. */
+function adaptModels(models: readonly Model[], adapt: (model: Model) => Adaptation | Problem): Adapted {
+  const adapted = new Map<string, Adaptation>();
+  const leftOut = new Map<string, Problem>();
+  for (const model of models) {
+    const result = adapt(model);
+    if ("model" in result) adapted.set(model.spec.name, result);
+    else leftOut.set(model.spec.name, result);
+  }
+  for (let before = -1; before !== leftOut.size;) {
+    before = leftOut.size;
+    for (const { spec, file } of models) {
+      const step = spec.ensemble?.steps.find(({ model }) => leftOut.has(model));
+      if (step === undefined || !adapted.delete(spec.name)) continue;
+      const message = `its step \`${step.model}\` is not served here`;
+      leftOut.set(spec.name, { file, path: "ensemble.steps", message, hint: "see there" });
+    }
+  }
+  return { adapted, leftOut };
+}
+
+function emptyServers(
+  groups: readonly ServerGroup[],
+  leftOut: ReadonlyMap<string, Problem>,
+  file: string,
+): Problem[] {
+  return groups
+    .filter(({ models }) => models.length > 0 && models.every(({ spec }) => leftOut.has(spec.name)))
+    .map(({ name, models }) => ({
+      file,
+      path: `triton-platform:servers.${name}.models`,
+      message: `nothing is left to serve here: ${models.map(({ spec }) => `${spec.name} (${leftOut.get(spec.name)?.message ?? ""})`).join(", ")}`,
+      hint: "give the server a model that runs here, or leave the server out",
+    }));
 }
 
 /** Every model by the rules of the server it is on. */
@@ -78,7 +126,11 @@ function checkModels(
   groups: readonly ServerGroup[],
   config: PlatformConfig,
 ): { readonly problems: readonly Problem[]; readonly advice: readonly Advice[] } {
-  const general: ServerFacts = { release: config.tritonRelease, customBackends: config.customBackends };
+  const general: ServerFacts = {
+    release: config.tritonRelease,
+    customBackends: config.customBackends,
+    customAgents: config.customAgents,
+  };
   const factsOf = new Map(
     groups.flatMap((group) => {
       const facts = { ...general, ...present({ accelerator: acceleratorFacts(group) }) };
@@ -97,8 +149,10 @@ function checkModels(
 function acceleratorFacts({ config: { accelerator } }: ServerGroup): ServerFacts["accelerator"] {
   const found = accelerator && findAccelerator(accelerator.gpu, accelerator.mig);
   if (found === undefined) return undefined;
-  const { name, gpu } = found;
-  return { product: name, devices: accelerator?.count ?? 1, computeCapability: gpu.computeCapability };
+  const { name, gpu, slice } = found;
+  // Of several MIG slices a process is only sure to see one.
+  const devices = slice === undefined ? (accelerator?.count ?? 1) : 1;
+  return { product: name, devices, computeCapability: gpu.computeCapability };
 }
 
 function planServer(

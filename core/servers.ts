@@ -1,6 +1,8 @@
 import type { Model } from "./spec/load.ts";
 import type { PlatformConfig } from "./spec/platform.ts";
 import { suggest, type Problem } from "./spec/problem.ts";
+import { imageOf, resolveBackend } from "./triton/backends.ts";
+import { servedFiles } from "./triton/repository.ts";
 
 /** Server groups as the config has them: which models each serves, and what is wrong with that. */
 
@@ -42,7 +44,10 @@ export function checkServers(
   return [
     ...defaultServerProblems(config, report),
     ...listProblems(groups, models, report),
-    ...groups.flatMap((group) => groupProblems(group, models, report)),
+    ...groups.flatMap((group) => [
+      ...groupProblems(group, models, report),
+      ...imageProblems(group, config.customBackends, report),
+    ]),
   ];
 }
 
@@ -130,4 +135,28 @@ function groupProblems(
     }
   }
   return problems;
+}
+
+/** A server runs one image. NVIDIA's all have the Python backend; the others are in one of them each. */
+function imageProblems(
+  { name, models }: ServerGroup,
+  customBackends: readonly string[],
+  report: Report,
+): Problem[] {
+  const byImage = new Map<string, string>();
+  for (const model of models) {
+    const { backend } = resolveBackend(model.spec, { files: servedFiles(model) });
+    const image = backend === undefined || customBackends.includes(backend) ? undefined : imageOf(backend);
+    if (image !== undefined && backend !== "python" && !byImage.has(image))
+      byImage.set(image, `${model.spec.name} (${backend ?? ""}) the image ${image}`);
+  }
+  return byImage.size < 2
+    ? []
+    : [
+        report(
+          `servers.${name}.models`,
+          `no image has all their backends: ${[...byImage.values()].join(", ")}`,
+          "give each image a server of its own, or build one with all of them and list those that it adds in triton-platform:customBackends",
+        ),
+      ];
 }

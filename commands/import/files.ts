@@ -1,17 +1,7 @@
-import { createHash } from "node:crypto";
-import {
-  createReadStream,
-  createWriteStream,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  realpathSync,
-  statSync,
-} from "node:fs";
+import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { Transform } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import type { Artifact } from "../../core/spec/artifacts.ts";
+import { lockFilename } from "../../core/spec/artifacts.ts";
+import { specFilename } from "../../core/spec/load.ts";
 import type { ModelSpec } from "../../core/spec/model.ts";
 import type { Problem } from "../../core/spec/problem.ts";
 import type { Bytes } from "../../core/spec/units.ts";
@@ -28,6 +18,8 @@ export interface ModelFiles {
   readonly files: readonly ModelFile[];
   /** Files and folders whose use no config tells: the spec has to name them as `files`. */
   readonly unnamed: readonly string[];
+  /** Hidden files and folders with something in them, which are no part of a model here. */
+  readonly hidden: readonly string[];
   /** Files that cannot be read. */
   readonly problems: readonly Problem[];
 }
@@ -37,7 +29,8 @@ const dataFolders = ["warmup", "initial_state"];
 
 /** The version folders, label files, and the data of warm-ups and initial states of a model; links are followed. */
 export function listModelFiles(directory: string, spec: ModelSpec): ModelFiles {
-  const names = readdirSync(directory).filter(isVisible);
+  const all = readdirSync(directory);
+  const names = all.filter(isPart);
   const folders = names.filter((name) => isVersion(directory, name) || dataFolders.includes(name));
   const labels = spec.outputs.flatMap(({ labelFilename }) =>
     labelFilename === undefined ? [] : [labelFilename],
@@ -46,13 +39,19 @@ export function listModelFiles(directory: string, spec: ModelSpec): ModelFiles {
   const present = labels.filter((label) => existsSync(path.join(directory, label)));
   const tops = new Set([...folders, ...present.map((label) => label.split("/")[0])]);
   const unnamed = names.filter((name) => !tops.has(name) && !isForPeople(name));
-  const found: ModelFile[] = [];
-  const problems: Problem[] = [];
+  const found: Found = { files: [], hidden: all.filter((name) => isHidden(directory, name)), problems: [] };
   for (const name of new Set([...folders, ...present, ...unnamed])) {
-    collect(directory, name, found, problems, [realpathSync(directory)]);
+    collect(directory, name, found, [realpathSync(directory)]);
   }
   // Labels may lie in a version folder.
-  return { files: [...new Map(found.map((file) => [file.path, file])).values()], unnamed, problems };
+  const files = [...new Map(found.files.map((file) => [file.path, file])).values()];
+  return { files, unnamed, hidden: found.hidden, problems: found.problems };
+}
+
+interface Found {
+  readonly files: ModelFile[];
+  readonly hidden: string[];
+  readonly problems: Problem[];
 }
 
 /** A folder that Triton reads as a version, or a link to one. */
@@ -63,27 +62,24 @@ function isVersion(directory: string, name: string): boolean {
   );
 }
 
-/** The config itself, and what is only there to be read. */
+/** What describes the model, and what is only there to be read. */
 function isForPeople(name: string): boolean {
-  return name === configFilename || /^(readme|license|notice|changelog)\b|\.md$/i.test(name);
+  return (
+    [configFilename, specFilename, lockFilename].includes(name) ||
+    /^(readme|license|notice|changelog)\b|\.md$/i.test(name)
+  );
 }
 
 /** Adds a file, or all files of a folder. `above` are the real paths of the folders around it, against circles. */
-function collect(
-  directory: string,
-  name: string,
-  found: ModelFile[],
-  problems: Problem[],
-  above: readonly string[],
-): void {
+function collect(directory: string, name: string, found: Found, above: readonly string[]): void {
   const full = path.join(directory, name);
   const problem = (message: string, hint: string): void => {
-    problems.push({ file: full, path: "", message, hint });
+    found.problems.push({ file: full, path: "", message, hint });
   };
   try {
     const stat = statSync(full);
     if (stat.isFile()) {
-      found.push({ path: name, bytes: stat.size });
+      found.files.push({ path: name, bytes: stat.size });
       return;
     }
     if (!stat.isDirectory()) {
@@ -95,9 +91,9 @@ function collect(
       problem("this link leads back to a folder around it", "take it away");
       return;
     }
-    for (const inner of readdirSync(full).filter(isVisible).sort()) {
-      collect(directory, `${name}/${inner}`, found, problems, [...above, real]);
-    }
+    const inner = readdirSync(full).sort();
+    found.hidden.push(...inner.filter((each) => isHidden(full, each)).map((each) => `${name}/${each}`));
+    for (const each of inner.filter(isPart)) collect(directory, `${name}/${each}`, found, [...above, real]);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     problem(`this cannot be read: ${why}`, "mend the link or its permissions");
@@ -105,34 +101,11 @@ function collect(
 }
 
 /** Compiled Python and hidden files are by-products, as for artifacts.lock. */
-function isVisible(name: string): boolean {
+function isPart(name: string): boolean {
   return !name.startsWith(".") && name !== "__pycache__" && !name.endsWith(".pyc");
 }
 
-/** Copies a file and hashes it on the way. `onBytes` is told how many bytes were added. */
-export async function copyFile(
-  file: ModelFile,
-  from: string,
-  to: string,
-  onBytes: (bytes: Bytes) => void,
-): Promise<Artifact> {
-  const target = path.join(to, file.path);
-  mkdirSync(path.dirname(target), { recursive: true });
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const tap = new Transform({
-    transform: (chunk: Buffer, _, done) => {
-      hash.update(chunk);
-      bytes += chunk.length;
-      onBytes(chunk.length);
-      done(null, chunk);
-    },
-  });
-  const source = path.join(from, file.path);
-  await pipeline(
-    createReadStream(source, { highWaterMark: 1024 ** 2 }),
-    tap,
-    createWriteStream(target, { mode: statSync(source).mode }),
-  );
-  return { path: file.path, bytes, sha256: hash.digest("hex") };
+/** An empty file, such as .keep, is only there for its folder. */
+function isHidden(directory: string, name: string): boolean {
+  return name.startsWith(".") && statSync(path.join(directory, name), { throwIfNoEntry: false })?.size !== 0;
 }

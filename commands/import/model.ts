@@ -1,15 +1,16 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { formatLock, listArtifacts, lockFilename, type Artifact } from "../../core/spec/artifacts.ts";
+import { formatLock, lockFilename, type Artifact } from "../../core/spec/artifacts.ts";
 import { specFilename } from "../../core/spec/load.ts";
 import { nameProblems } from "../../core/spec/model-name.ts";
 import type { Problem } from "../../core/spec/problem.ts";
 import { formatBytes, type Bytes } from "../../core/spec/units.ts";
-import { sizeProblems } from "../../core/triton/config-text.ts";
+import { sizeProblems, templateVariables } from "../../core/triton/config-text.ts";
 import { importConfigPbtxt, type ImportedModel } from "../../core/triton/config-to-spec.ts";
+import { copyFile, hashFile } from "../files/copy.ts";
+import { replaceFile, replaceFolder, sweep } from "../files/replace.ts";
 import type { Report } from "../setup/run-program.ts";
-import { copyFile, listModelFiles } from "./files.ts";
-import { replaceFile, replaceFolder } from "./replace.ts";
+import { listModelFiles, type ModelFile, type ModelFiles } from "./files.ts";
 import { configFilename, type Source } from "./sources.ts";
 import { specText } from "./spec-file.ts";
 
@@ -30,7 +31,7 @@ interface Refused {
 export interface Imported extends ImportedModel {
   /** Of the files that were copied. */
   readonly bytes: Bytes;
-  /** Numbered folders that were copied. */
+  /** Its numbered folders, those that were copied or were there. */
   readonly versions: readonly string[];
   /** What its owner should know, though nothing was lost from its config. */
   readonly notes: readonly Problem[];
@@ -58,63 +59,105 @@ export async function importModel(
 }
 
 async function bringIn(
-  read: ImportedModel,
+  read: Read,
   source: Source,
   options: ImportOptions,
   report: Report,
 ): Promise<Imported | Refused> {
   const { name } = read.spec;
   const target = path.join(options.out, name);
+  sweep(target);
   const inPlace = source.directory !== undefined && isSame(source.directory, target);
   const problems = targetProblems(source, target, inPlace, options);
   if (problems.length > 0) return { problems };
 
-  const notes = nameNotes(source, name);
-  if (source.directory === undefined || options.configOnly || inPlace) {
+  const model = { ...read, bytes: 0, versions: [], notes: [...nameNotes(source, name), ...read.notes] };
+  if (source.directory === undefined || (options.configOnly && !inPlace)) {
     mkdirSync(target, { recursive: true });
-    if (inPlace && !options.configOnly) writeLock(target, listArtifacts(target));
-    replaceFile(path.join(target, specFilename), specText(read.document, target));
-    return { ...read, bytes: 0, versions: [], notes };
+    writeSpec(target, target, model.document);
+    return model;
   }
-  return importFolder(source.directory, target, read, notes, report);
+  const listed = listModelFiles(source.directory, read.spec);
+  if (listed.problems.length > 0) return { problems: listed.problems };
+  const complete = withFiles(model, listed, source.directory);
+  if (inPlace) return describeFolder(target, complete, listed, options, report);
+  return importFolder(source.directory, target, complete, listed, report);
+}
+
+/** The model with the files that its spec has to name, and what its owner should know of them. */
+function withFiles(model: Imported, { files, unnamed, hidden }: ModelFiles, directory: string): Imported {
+  return {
+    ...model,
+    document: { ...model.document, ...(unnamed.length === 0 ? {} : { files: unnamed }) },
+    versions: [...new Set(files.filter(isVersioned).map((file) => file.path.split("/")[0] ?? ""))],
+    notes: [...model.notes, ...unnamedNotes(unnamed, directory), ...hiddenNotes(hidden, directory)],
+  };
+}
+
+/** Writes the spec and the lock of a model whose files are where they should be. */
+async function describeFolder(
+  target: string,
+  model: Imported,
+  { files }: ModelFiles,
+  { configOnly }: ImportOptions,
+  report: Report,
+): Promise<Imported> {
+  const artifacts: Artifact[] = [];
+  const progress = progressOf(model, report);
+  for (const file of configOnly ? [] : files.filter(isVersioned)) {
+    const content = await hashFile(path.join(target, file.path), progress(file));
+    artifacts.push({ path: file.path, ...content });
+  }
+  writeLock(target, artifacts);
+  writeSpec(target, target, model.document);
+  return model;
 }
 
 /** Copies a model's folder beside its place and puts it there when it is complete. */
 async function importFolder(
   from: string,
   target: string,
-  model: ImportedModel,
-  notes: readonly Problem[],
+  model: Imported,
+  { files }: ModelFiles,
   report: Report,
-): Promise<Imported | Refused> {
-  const { files, unnamed, problems } = listModelFiles(from, model.spec);
-  if (problems.length > 0) return { problems };
+): Promise<Imported> {
   return replaceFolder(target, async (unfinished) => {
     const artifacts: Artifact[] = [];
-    let copied = 0;
+    const progress = progressOf(model, report);
     for (const file of files) {
-      artifacts.push(
-        await copyFile(file, from, unfinished, (bytes) => {
-          copied += bytes;
-          report(`${model.spec.name}: ${file.path}, ${formatBytes(copied)}`);
-        }),
-      );
+      const [source, copy] = [path.join(from, file.path), path.join(unfinished, file.path)];
+      artifacts.push({ path: file.path, ...(await copyFile(source, copy, progress(file))) });
     }
-    const versioned = artifacts.filter((artifact) => /^[1-9]\d*\//.test(artifact.path));
-    writeLock(unfinished, versioned);
-    const document = { ...model.document, ...(unnamed.length === 0 ? {} : { files: unnamed }) };
-    writeFileSync(path.join(unfinished, specFilename), specText(document, target));
-    return {
-      ...model,
-      document,
-      bytes: copied,
-      versions: [...new Set(versioned.map((artifact) => artifact.path.split("/")[0] ?? ""))],
-      notes: [...notes, ...unnamedNotes(unnamed, from)],
-    };
+    writeLock(unfinished, artifacts.filter(isVersioned));
+    writeSpec(unfinished, target, model.document);
+    return { ...model, bytes: artifacts.reduce((sum, { bytes }) => sum + bytes, 0) };
   });
 }
 
-function readConfig({ config, name }: Source): ImportedModel | Refused {
+/** Tells which file is being read, and how much was read of all. */
+function progressOf({ spec }: ImportedModel, report: Report) {
+  let done = 0;
+  return (file: ModelFile) =>
+    (bytes: Bytes): void => {
+      done += bytes;
+      report(`${spec.name}: ${file.path}, ${formatBytes(done)}`);
+    };
+}
+
+function isVersioned(file: Pick<ModelFile, "path">): boolean {
+  return /^[1-9]\d*\//.test(file.path);
+}
+
+/** Writes a spec into a folder; `home` is where it is to lie in the end. */
+function writeSpec(folder: string, home: string, document: object): void {
+  replaceFile(path.join(folder, specFilename), specText(document, home));
+}
+
+interface Read extends ImportedModel {
+  readonly notes: readonly Problem[];
+}
+
+function readConfig({ config, name }: Source): Read | Refused {
   const problem = (message: string, hint: string) => ({
     problems: [{ file: config, path: "", message, hint }],
   });
@@ -130,7 +173,9 @@ function readConfig({ config, name }: Source): ImportedModel | Refused {
     return problem(`this cannot be read: ${why}`, "mend its permissions");
   }
   try {
-    return importConfigPbtxt(new TextDecoder("utf-8", { fatal: true }).decode(bytes), name, config);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const imported = importConfigPbtxt(text, name, config);
+    return "problems" in imported ? imported : { ...imported, notes: templateNotes(text, config) };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     return problem("this is no text in UTF-8", "save it as UTF-8: protobuf knows no other");
@@ -176,9 +221,29 @@ function unnamedNotes(names: readonly string[], from: string): Problem[] {
   return names.map((name) => ({
     file: path.join(from, name),
     path: "",
-    message: "the config does not say what this is for; it came along, and `files` names it",
+    message: "the config does not say what this is for; `files` names it, so that servers get it",
     hint: "take it out of there if no server needs it",
   }));
+}
+
+function hiddenNotes(names: readonly string[], from: string): Problem[] {
+  if (names.length === 0) return [];
+  const message = `hidden files are no part of a model here, and no server gets them: ${firstNames(names)}`;
+  return [{ file: from, path: "", message, hint: "rename those that the model reads, then import it again" }];
+}
+
+/** Values in quotes may hold the variables of a template as plain text. */
+function templateNotes(text: string, config: string): Problem[] {
+  const variables = templateVariables(text);
+  if (variables.length === 0) return [];
+  const message = `these variables of a template are not filled in: ${firstNames(variables)}`;
+  return [{ file: config, path: "", message, hint: "fill them in, here or in model.yaml" }];
+}
+
+function firstNames(names: readonly string[]): string {
+  const most = 10;
+  const more = names.length > most ? ` and ${String(names.length - most)} more` : "";
+  return `${names.slice(0, most).join(", ")}${more}`;
 }
 
 function writeLock(directory: string, artifacts: readonly Artifact[]): void {

@@ -150,6 +150,6 @@ function exampleTensors(template: Template): Tensors {
 
 /** Where the artifact of a new model belongs, relative to its folder; undefined where there is none. */
 export function artifactPath(template: Template): string | undefined {
-  if (template === "ensemble") return undefined;
-  return `1/${defaultArtifact(template) ?? (template === "vllm" ? "model.json" : "<artifact>")}`;
+  const artifact = template === "ensemble" ? undefined : defaultArtifact(template);
+  return artifact && `1/${artifact}`;
 }

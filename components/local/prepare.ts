@@ -39,6 +39,8 @@ export function prepareLocal(
     if ("difference" in result) notes.push(`${model.spec.name}: ${result.difference}`);
     return result;
   });
+  for (const [name, { message, hint }] of value.leftOut)
+    notes.push(`${name} is left out: ${message} (${hint})`);
   for (const { spec, artifacts } of models) {
     if (artifacts.unlocked.length > 0) {
       notes.push(

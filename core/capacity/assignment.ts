@@ -68,12 +68,17 @@ function quickProof(free: readonly number[], items: readonly number[]): Assignme
   return sum(items) > sum(free) ? { by: "total" } : undefined;
 }
 
-/** Bin packing, largest first: each item on one device. Devices with the same space left are the same. */
+/**
+ * Bin packing, largest first: each item on one device. What goes on the emptiest device in turn is done at once, as
+ * thousands of small items are; else ways are tried, where devices with the same space left are the same.
+ */
 function packSingles(
   free: readonly number[],
   sizes: readonly number[],
   budget: Budget,
 ): number[][] | undefined | "undecided" {
+  const spread = spreadSingles(free, sizes);
+  if (spread !== undefined) return spread;
   const left = [...free];
   const chosen: number[] = [];
   const failed = new Set<string>();
@@ -99,6 +104,19 @@ function packSingles(
   const done = place(0);
   if (done === "undecided") return done;
   return done ? chosen.map((device) => [device]) : undefined;
+}
+
+function spreadSingles(free: readonly number[], sizes: readonly number[]): number[][] | undefined {
+  const left = [...free];
+  const chosen: number[][] = [];
+  for (const size of sizes) {
+    const space = Math.max(...left);
+    if (space < size) return undefined;
+    const device = left.indexOf(space);
+    left[device] = space - size;
+    chosen.push([device]);
+  }
+  return chosen;
 }
 
 /** A good start: as many copies more as fit, the smallest item first, each on the emptiest device without it. */

@@ -1,14 +1,15 @@
 import type { ServerGroup } from "../servers.ts";
-import type { NodeConfig, PlatformConfig } from "../spec/platform.ts";
-import { suggest, type Problem } from "../spec/problem.ts";
+import type { PlatformConfig } from "../spec/platform.ts";
+import type { Problem } from "../spec/problem.ts";
 import type { Bytes } from "../spec/units.ts";
 import { deviceBars, nodeBars } from "./bars.ts";
-import { findAccelerator, gpuProducts, type Accelerator } from "./catalogue.ts";
+import { findAccelerator } from "./catalogue.ts";
 import { fitGpu, type GpuFit } from "./gpu-fit.ts";
-import { ec2Node, ec2Types, gpuResources } from "./nodes.ts";
+import { needsGpu, type ReplicaDevices } from "./gpu-memory.ts";
+import { nodePools, noPoolWith, noProfile, poolsWith, type ConfiguredPool } from "./node-pools.ts";
 import { packPods, type Packing } from "./packing.ts";
 import { gpuModels, replicaRequests } from "./requirements.ts";
-import type { NodePool, PodGroup, Resources } from "./resources.ts";
+import type { PodGroup } from "./resources.ts";
 
 /** Whether a platform's servers find room: models in GPU memory, replicas on nodes. */
 export interface Capacity {
@@ -39,46 +40,30 @@ export function checkCapacity(
     message,
     hint,
   });
-  const problems: Problem[] = [];
   const gpus = new Map<string, GpuFit>();
-  for (const group of groups) {
-    const accelerator = acceleratorOf(group, report);
-    if (accelerator === undefined) continue;
-    if ("message" in accelerator) {
-      problems.push(accelerator);
-      continue;
-    }
-    const devices = group.config.accelerator?.count ?? 1;
-    const fit = fitGpu({ accelerator, devices, models: gpuModels(group.models) });
+  const misfits = groups.flatMap((group): Problem[] => {
+    const on = replicaDevices(group);
+    if (on === undefined) return unknownProfile(group, report);
+    const fit = fitGpu({ ...on, models: gpuModels(group.models) });
     gpus.set(group.name, fit);
-    const files = new Map(group.models.map((model) => [model.spec.name, model.file]));
-    problems.push(
-      ...fit.problems.map(({ subject, path, message, hint }) => {
-        const model = subject === undefined ? undefined : files.get(subject);
-        return model === undefined
-          ? report(`servers.${group.name}.accelerator`, message, hint)
-          : { file: model, path, message, hint };
-      }),
-    );
-  }
-  const pools = nodePools(config, report);
-  problems.push(...pools.problems);
-  if (pools.value.length === 0 || problems.length > 0) return { capacity: { gpus }, problems };
+    return fitProblems(group, fit, report);
+  });
+  if (Object.keys(config.nodes).length === 0) return { capacity: { gpus }, problems: misfits };
 
-  const packing = packPods(podGroups(groups, repositoryBytes), pools.value);
-  const misfit =
-    packing.verdict === "impossible"
-      ? [report("nodes", packing.problem.message, packing.problem.hint)]
-      : packing.verdict === "undecided"
-        ? [
-            report(
-              "nodes",
-              "no placement of the replicas was found in the time for it",
-              "give a pool more nodes",
-            ),
-          ]
-        : [];
-  return { capacity: { gpus, packing }, problems: misfit };
+  const { pools, problems: flaws } = nodePools(config.nodes);
+  const problems = [
+    ...misfits,
+    ...flaws.map(({ subject = "", path, message, hint }) =>
+      report(`nodes.${subject}.${path}`, message, hint),
+    ),
+    // A pool that is not understood may be the one that is meant.
+    ...groups.flatMap((group) => (flaws.length === 0 ? withoutNodes(group, pools, report) : [])),
+    ...groups.flatMap((group) => withoutAccelerator(group, report)),
+  ];
+  if (problems.length > 0) return { capacity: { gpus }, problems };
+
+  const packing = packPods(podGroups(groups, repositoryBytes, pools), pools);
+  return { capacity: { gpus, packing }, problems: packingProblems(packing, report) };
 }
 
 /** A bar per device and per kind of filled node, for people. */
@@ -102,70 +87,85 @@ export function capacityPicture({ gpus, packing }: Capacity): readonly string[] 
 
 type Report = (path: string, message: string, hint: string) => Problem;
 
-function acceleratorOf({ name, config }: ServerGroup, report: Report): Accelerator | Problem | undefined {
-  if (config.accelerator === undefined) return undefined;
-  const { gpu, mig } = config.accelerator;
-  const found = findAccelerator(gpu, mig);
-  return found ?? report(`servers.${name}.accelerator.mig`, ...noProfile(gpu, mig ?? ""));
+/** Undefined for a server without an accelerator, or with a MIG profile that its GPU has not. */
+function replicaDevices({ config: { accelerator } }: ServerGroup): ReplicaDevices | undefined {
+  if (accelerator === undefined) return undefined;
+  const found = findAccelerator(accelerator.gpu, accelerator.mig);
+  return found && { accelerator: found, devices: accelerator.count };
 }
 
-function noProfile(gpu: string, mig: string): [message: string, hint: string] {
-  const profiles = gpuProducts.find(({ name }) => name === gpu)?.migProfiles ?? [];
-  return profiles.length === 0
-    ? [`a ${gpu} cannot be cut into MIG slices`, "leave `mig` out"]
+function unknownProfile({ name, config: { accelerator } }: ServerGroup, report: Report): Problem[] {
+  if (accelerator === undefined) return [];
+  const { message, hint } = noProfile(accelerator.gpu, accelerator.mig ?? "");
+  return [report(`servers.${name}.accelerator.mig`, message, hint)];
+}
+
+function fitProblems({ name, models }: ServerGroup, fit: GpuFit, report: Report): Problem[] {
+  const files = new Map(models.map(({ spec, file }) => [spec.name, file]));
+  return fit.problems.map(({ subject, path, message, hint }) => {
+    const file = subject === undefined ? undefined : files.get(subject);
+    return file === undefined
+      ? report(`servers.${name}.accelerator`, message, hint)
+      : { file, path, message, hint };
+  });
+}
+
+/** A server that is sized for a GPU which no pool has. */
+function withoutNodes(group: ServerGroup, pools: readonly ConfiguredPool[], report: Report): Problem[] {
+  const accelerator = replicaDevices(group)?.accelerator;
+  if (accelerator === undefined || poolsWith(accelerator, pools).length > 0) return [];
+  const { message, hint } = noPoolWith(accelerator, pools);
+  return [report(`servers.${group.name}.accelerator.gpu`, message, hint)];
+}
+
+/** A server whose replicas would go anywhere, though its models do not. */
+function withoutAccelerator({ name, config, models }: ServerGroup, report: Report): Problem[] {
+  if (config.accelerator !== undefined) return [];
+  const onGpu = gpuModels(models).filter(needsGpu);
+  const names = onGpu.map((model) => `\`${model.name}\``).join(", ");
+  return onGpu.length === 0
+    ? []
     : [
-        `a ${gpu} has no MIG profile \`${mig}\``,
-        suggest(
-          mig,
-          profiles.map((profile) => profile.name),
+        report(
+          `servers.${name}.accelerator`,
+          `missing, and ${names} ${onGpu.length === 1 ? "runs" : "run"} on GPUs`,
+          "say what a replica needs, like `{ gpu: l4 }`; a model that can do without has `kind: cpu`",
         ),
       ];
 }
 
-function podGroups(groups: readonly ServerGroup[], repositoryBytes: ReadonlyMap<string, Bytes>): PodGroup[] {
-  return groups.map(({ name, config, models }) => ({
-    name,
-    replicas: config.replicas,
-    requests: replicaRequests(models, config, repositoryBytes.get(name) ?? 0, devicesOf(config)),
-  }));
-}
-
-function devicesOf({ accelerator }: ServerGroup["config"]): Resources {
-  const found = accelerator && findAccelerator(accelerator.gpu, accelerator.mig);
-  return found === undefined ? {} : { [found.resource]: accelerator?.count ?? 1 };
-}
-
-/** An EBS volume where a type has no disks of its own. */
-const defaultDisk = 100 * 1024 ** 3;
-
-function nodePools({ nodes }: PlatformConfig, report: Report): { value: NodePool[]; problems: Problem[] } {
-  const problems: Problem[] = [];
-  const value = Object.entries(nodes).flatMap(([name, pool]): NodePool[] => {
-    const allocatable = allocatableOf(pool);
-    if (allocatable === undefined) {
-      const gpu = pool.allocatable?.gpu ?? ec2Types.find((type) => type.name === pool.instanceType)?.gpu;
-      const [message, hint] =
-        gpu === undefined
-          ? ["these machines have no GPU to cut", "leave `mig` out"]
-          : noProfile(gpu, pool.mig ?? "");
-      problems.push(report(`nodes.${name}.mig`, message, hint));
-      return [];
-    }
-    return [{ name, allocatable, size: pool.count, max: pool.maxCount ?? pool.count }];
+function podGroups(
+  groups: readonly ServerGroup[],
+  repositoryBytes: ReadonlyMap<string, Bytes>,
+  pools: readonly ConfiguredPool[],
+): PodGroup[] {
+  return groups.map((group) => {
+    const { name, config, models } = group;
+    const on = replicaDevices(group);
+    const requests = replicaRequests(models, config, repositoryBytes.get(name) ?? 0, on);
+    const pods = { name, replicas: config.replicas, requests };
+    // Whole GPUs are one resource to the scheduler, whichever they are.
+    return on === undefined
+      ? pods
+      : { ...pods, pools: poolsWith(on.accelerator, pools).map((pool) => pool.name) };
   });
-  return { value, problems };
 }
 
-/** Undefined where the GPUs have no such MIG profile. */
-function allocatableOf(pool: NodeConfig): Resources | undefined {
-  const type = ec2Types.find(({ name }) => name === pool.instanceType);
-  const mig = pool.mig === undefined ? {} : { mig: pool.mig };
-  if (type !== undefined) {
-    const disk = pool.disk ?? (type.localDisk > 0 ? type.localDisk : defaultDisk);
-    return ec2Node(type, { disk, ...mig })?.allocatable;
+function packingProblems(packing: Packing, report: Report): Problem[] {
+  switch (packing.verdict) {
+    case "fits":
+      return [];
+    case "impossible": {
+      const { subject, message, hint } = packing.problem;
+      return [report(subject === undefined ? "nodes" : `servers.${subject}`, message, hint)];
+    }
+    case "undecided":
+      return [
+        report(
+          "nodes",
+          "no placement of the replicas was found in the time for it",
+          "give a pool more nodes",
+        ),
+      ];
   }
-  const { cpu = 0, memory = 0, disk = 0, pods = 0, gpu, gpus = 1 } = pool.allocatable ?? {};
-  const devices =
-    gpu === undefined ? (pool.mig === undefined ? {} : undefined) : gpuResources(gpu, gpus, pool.mig);
-  return devices && { cpu: Math.round(cpu * 1_000), memory, "ephemeral-storage": disk, pods, ...devices };
 }

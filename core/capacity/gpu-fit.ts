@@ -6,23 +6,22 @@ import {
   defaultPool,
   deviceLoads,
   groupBytes,
-  groupsOf,
+  leastHeadroom,
   placements,
+  visibleDevices,
   type DeviceLoad,
   type GpuModel,
   type Placement,
+  type ReplicaDevices,
 } from "./gpu-memory.ts";
 import type { CapacityProblem } from "./problem.ts";
 
 /** One replica of a server: what it runs on and what it serves. */
-export interface GpuServer {
-  readonly accelerator: Accelerator;
-  /** GPUs or slices of one replica, at least 1. */
-  readonly devices: number;
+export interface GpuServer extends ReplicaDevices {
   readonly models: readonly GpuModel[];
   /** `--cuda-memory-pool-byte-size` of each device; default 64 MiB. */
   readonly pool?: Bytes;
-  /** After so many steps the search for an assignment gives up. Default 50 000, well under a second. */
+  /** After so many steps the search for an assignment gives up. Default: what takes well under a second. */
   readonly steps?: number;
 }
 
@@ -66,8 +65,9 @@ export interface AssignedGroup {
 
 /**
  * Whether a server's models fit the memory of each of its devices, and where not, on which devices each instance group
- * would have to be. What a group takes on a device is count × (weights + workspace), plus a CUDA context for each
- * instance that is a process of its own; weights are counted per instance although some backends share them.
+ * would have to be. What a group takes on a device is count × (weights + workspace) for each version, plus a CUDA
+ * context for each instance that is a process of its own; weights are counted per instance although some backends share
+ * them. Devices that a spec names and the server lacks are a matter of the rules (`gpu-absent`) and count for nothing.
  */
 export function fitGpu(server: GpuServer): GpuFit {
   const { accelerator, models, pool = defaultPool } = server;
@@ -75,7 +75,7 @@ export function fitGpu(server: GpuServer): GpuFit {
   const placed = placements(models, visible);
   const devices = deviceLoads(placed, accelerator, visible, pool);
   const smallest = smallestFor(server);
-  const problems = [...slicesProblem(server), ...unknownDevices(models, visible)];
+  const problems = slicesProblem(server);
   const asWritten = { devices, assignment: [], assigned: [], best: true, smallest };
   if (devices.every(({ headroom }) => headroom >= 0)) return { ...asWritten, verdict: "fits", problems };
 
@@ -105,9 +105,7 @@ export function fitGpu(server: GpuServer): GpuFit {
 
 function smallestFor({ accelerator, devices, models, pool = defaultPool }: GpuServer): Smallest {
   const placed = placements(models, devices);
-  const holding = accelerators.filter((candidate) =>
-    deviceLoads(placed, candidate, devices, pool).every(({ headroom }) => headroom >= 0),
-  );
+  const holding = accelerators.filter((candidate) => leastHeadroom(placed, candidate, devices, pool) >= 0);
   // Slices with media engines are scarce: one on a GPU.
   const slices = holding.filter(({ slice }) => devices === 1 && slice?.name.endsWith("+me") === false);
   return {
@@ -119,7 +117,7 @@ function smallestFor({ accelerator, devices, models, pool = defaultPool }: GpuSe
 function search(
   placed: readonly Placement[],
   open: readonly Placement[],
-  { accelerator, pool = defaultPool, steps = 50_000 }: GpuServer,
+  { accelerator, pool = defaultPool, steps = defaultSteps(open.length) }: GpuServer,
   visible: number,
 ): Assignment {
   const fixed = deviceLoads(
@@ -135,9 +133,9 @@ function search(
   });
 }
 
-/** Of several slices in one pod, drivers before R570 show a process one (NVIDIA MIG User Guide, "Device Enumeration"). */
-function visibleDevices({ accelerator, devices }: GpuServer): number {
-  return accelerator.slice === undefined ? devices : Math.min(devices, 1);
+/** A step looks at every item once or twice. */
+function defaultSteps(items: number): number {
+  return Math.min(50_000, Math.ceil(1_000_000 / Math.max(1, items)));
 }
 
 function slicesProblem({ accelerator, devices }: GpuServer): CapacityProblem[] {
@@ -151,24 +149,6 @@ function slicesProblem({ accelerator, devices }: GpuServer): CapacityProblem[] {
   ];
 }
 
-function unknownDevices(models: readonly GpuModel[], visible: number): CapacityProblem[] {
-  return models.flatMap((model) =>
-    groupsOf(model).flatMap(({ kind, gpus = [] }, group) => {
-      const missing = [...new Set(gpus)].filter((gpu) => gpu >= visible);
-      return kind !== "gpu" || missing.length === 0
-        ? []
-        : [
-            {
-              subject: model.name,
-              path: `instances[${String(group)}].gpus`,
-              message: `there is no device ${missing.join(", ")}: a replica of the server sees ${devicesText(visible)}, counted from 0`,
-              hint: "name devices that the server has, or give its replicas more GPUs",
-            },
-          ];
-    }),
-  );
-}
-
 /** One for each group that cannot stay on every device. */
 function assignmentProblems(
   chosen: readonly Placement[],
@@ -180,10 +160,24 @@ function assignmentProblems(
     .filter(({ gpus }) => gpus.length < visible)
     .map((placement) => ({
       subject: placement.model.name,
-      path: `instances[${String(placement.group)}].gpus`,
-      message: `left out, so this group is on every device, where all models together need ${shortfall(devices)} (this group's ${instancesText(placement.count)}: ${formatBytes(groupBytes(placement, accelerator))})`,
-      hint: `\`gpus: [${placement.gpus.join(", ")}]\` fits, with the same advice followed for the others`,
+      path: hasGroups(placement) ? `${groupPath(placement)}.gpus` : groupPath(placement),
+      message: `left out, so this group is on every device, where all models together need ${shortfall(devices)} (this group's ${instancesText(placement)}: ${formatBytes(groupBytes(placement, accelerator))})`,
+      hint: `\`${assignedText(placement)}\` fits, with the same advice followed for the others`,
     }));
+}
+
+/** As it is to be written: the group of a model without `instances` is Triton's own, and has no field to add to. */
+function assignedText(placement: Placement): string {
+  const gpus = `gpus: [${placement.gpus.join(", ")}]`;
+  return hasGroups(placement) ? gpus : `instances: [{ kind: gpu, ${gpus} }]`;
+}
+
+function hasGroups({ model }: Placement): boolean {
+  return model.groups.length > 0;
+}
+
+function groupPath(placement: Placement): string {
+  return hasGroups(placement) ? `instances[${String(placement.group)}]` : "instances";
 }
 
 function noAssignment(
@@ -197,10 +191,13 @@ function noAssignment(
   const names = [smallest.slice?.gpu === gpu ? smallest.slice : undefined, smallest.gpu].flatMap((larger) =>
     larger === undefined ? [] : [larger.name],
   );
+  const fewer = server.models.some(({ versions }) => versions.length > 1)
+    ? "fewer instances or versions"
+    : "fewer instances";
   const larger =
     names.length === 0
-      ? "no GPU of the catalogue holds them as they are written: fewer instances, smaller models, or more servers"
-      : `${names.join(" or ")} holds them as they are written; or fewer instances, or more servers`;
+      ? `no GPU of the catalogue holds them as they are written: ${fewer}, smaller models, or more servers`
+      : `${names.map((name) => `\`${name}\``).join(" or ")} holds them as they are written; or ${fewer}, or more servers`;
   if (found.verdict === "undecided") {
     return {
       path: "",
@@ -219,12 +216,12 @@ function reason(
 ): Pick<CapacityProblem, "subject" | "path" | "message"> {
   const { accelerator, pool = defaultPool } = server;
   const free = accelerator.usable - baseLoad(accelerator, pool);
-  const room = `${formatBytes(free)} (${formatBytes(accelerator.usable)} of ${accelerator.name} less CUDA context and pool)`;
+  const room = `${formatBytes(free)} (${formatBytes(accelerator.usable)} of \`${accelerator.name}\` less CUDA context and pool)`;
   switch (proof.by) {
     case "device":
       return {
         path: "",
-        message: `what is bound to device ${String(proof.device)} (\`gpus\`, or \`kind: model\`, counted on every device) is more than its ${room}: the models need ${shortfall(devices)}`,
+        message: `what is bound to device ${String(proof.device)} (\`gpus\`; \`kind: model\` and TensorRT-LLM, counted on every device) is more than its ${room}: the models need ${shortfall(devices)}`,
       };
     case "item": {
       const placement = open[proof.item];
@@ -232,8 +229,8 @@ function reason(
         ? { path: "", message: `the models need ${shortfall(devices)}` }
         : {
             subject: placement.model.name,
-            path: `instances[${String(placement.group)}]`,
-            message: `with ${instancesText(placement.count)} it needs ${formatBytes(groupBytes(placement, accelerator))} on a device, and a device has ${room}${devices.length > 1 ? ", less what is bound to it" : ""}`,
+            path: groupPath(placement),
+            message: `with ${instancesText(placement)} it needs ${formatBytes(groupBytes(placement, accelerator))} on a device, and a device has ${room}${devices.length > 1 ? ", less what is bound to it" : ""}`,
           };
     }
     case "total":
@@ -264,6 +261,7 @@ function devicesText(devices: number): string {
   return `${String(devices)} device${devices === 1 ? "" : "s"}`;
 }
 
-function instancesText(count: number): string {
-  return `${String(count)} instance${count === 1 ? "" : "s"}`;
+function instancesText({ count, model: { versions } }: Placement): string {
+  const instances = `${String(count)} instance${count === 1 ? "" : "s"}`;
+  return versions.length === 1 ? instances : `${instances} of each of ${String(versions.length)} versions`;
 }

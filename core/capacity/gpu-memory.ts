@@ -5,32 +5,47 @@ import type { Accelerator, Architecture } from "./catalogue.ts";
 export interface GpuModel {
   readonly name: string;
   readonly backend: string;
-  /** Of one instance on one device. Sharded over devices: the share of one. */
-  readonly weights: Bytes;
+  /** Those that are served; each has the instances of all groups, and all go where their group goes. */
+  readonly versions: readonly ModelVersion[];
   /** Activations and workspace of one instance at its largest batch. */
   readonly workspace: Bytes;
   /** None: Triton's default, one `auto` group. */
   readonly groups: readonly InstanceGroup[];
 }
 
+export interface ModelVersion {
+  readonly version: number;
+  /** Of one instance on one device. Sharded over devices: the share of one. */
+  readonly weights: Bytes;
+}
+
 export interface InstanceGroup {
   readonly kind: "auto" | "gpu" | "cpu" | "model";
-  /** Instances on each device; default 1 (model_config_utils.cc, SetDefaultInstanceCount). */
+  /** Instances on each device, or in all on the CPU. Default: 1, or 2 on the CPU for some backends. */
   readonly count?: number;
   /** CUDA device numbers; every visible one where left out. */
   readonly gpus?: readonly number[];
 }
 
-/** Instances of one group on devices. */
+/** What one replica of a server runs on. */
+export interface ReplicaDevices {
+  readonly accelerator: Accelerator;
+  /** GPUs or slices, at least 1. */
+  readonly devices: number;
+}
+
+/** Where the instances of one group are. */
 export interface Placement {
   readonly model: GpuModel;
   /** Index in the model's groups. */
   readonly group: number;
-  /** On each of its devices. */
+  /** Who chooses the devices: Triton, nobody since it is on the CPU, or the backend. */
+  readonly kind: "gpu" | "cpu" | "model";
+  /** Instances of each version: on each of its devices (`gpu`), or in all. */
   readonly count: number;
-  /** Devices, each as often as it is named. */
+  /** Devices that have its memory, each as often as it is named; none on the CPU. */
   readonly gpus: readonly number[];
-  /** Whether the spec leaves the devices open, so that a subset may be chosen. */
+  /** Whether the spec leaves the devices to Triton, so that a subset may be chosen. */
   readonly open: boolean;
 }
 
@@ -49,8 +64,9 @@ export interface DeviceLoad {
   readonly headroom: Bytes;
 }
 
-/** One model on one device, over all its instances there. */
+/** One version of a model on one device, over all its instances there. */
 export interface ModelLoad {
+  /** Its name, and its version where several are served: `m v1`. */
   readonly model: string;
   readonly instances: number;
   readonly weights: Bytes;
@@ -87,46 +103,79 @@ export const contextBytes: Readonly<Record<Architecture, Bytes>> = {
  */
 const processBackends: ReadonlySet<string> = new Set(["python", "vllm"]);
 
+/**
+ * TensorRT-LLM takes its GPUs from its own parameter `gpu_device_ids`, all visible ones where it is not set, whatever
+ * the kind of its instances: NVIDIA's templates say KIND_CPU. Source: tensorrtllm_backend
+ * `all_models/inflight_batcher_llm/tensorrt_llm/config.pbtxt`, `docs/model_config.md`.
+ */
+const choosesItsDevices = "tensorrtllm";
+
+/** Backends with 2 instances in a group on the CPU that gives no count (model_config_utils.cc, SetDefaultInstanceCount). */
+const twoOnCpu: ReadonlySet<string> = new Set(["onnxruntime", "tensorflow"]);
+
 /** Before any model: tritonserver opens every visible device for its pool, used or not (server issue 8368). */
 export function baseLoad(accelerator: Accelerator, pool: Bytes): Bytes {
   return contextBytes[accelerator.gpu.architecture] + pool;
 }
 
-/** What a group takes on each device it is on. */
+/** What a group takes on each device it is on, over all versions. */
 export function groupBytes({ model, count }: Placement, accelerator: Accelerator): Bytes {
-  return count * (model.weights + model.workspace + processBytes(model, accelerator));
+  const perInstance = model.workspace + processBytes(model, accelerator);
+  return count * model.versions.reduce((sum, { weights }) => sum + weights + perInstance, 0);
+}
+
+/** Instances of a group in a replica, of all versions. */
+export function instancesOf({ model, kind, count, gpus }: Placement): number {
+  return model.versions.length * count * (kind === "gpu" ? gpus.length : 1);
+}
+
+/** Whether a group uses GPUs however its server is equipped: Triton or the backend refuses to do without. */
+export function needsGpu({ backend, groups }: GpuModel): boolean {
+  return backend === choosesItsDevices || groups.some(({ kind }) => kind === "gpu");
+}
+
+/** Of several slices in one pod, drivers before R570 show a process one (NVIDIA MIG User Guide, "Device Enumeration"). */
+export function visibleDevices({ accelerator, devices }: ReplicaDevices): number {
+  return accelerator.slice === undefined ? devices : Math.min(devices, 1);
 }
 
 /**
  * Where Triton puts the instances on a server with this many visible GPUs (model_config_utils.cc,
- * NormalizeInstanceGroup of 24.10): `gpu` on its `gpus` or on every device; `auto` likewise, but on the CPU where one
- * of its `gpus` is not visible; `cpu` nowhere. Where `model` goes only the backend knows; it is counted in full on
- * every device, the safe side. Devices of a `gpu` group that are not visible are left out here.
+ * NormalizeInstanceGroup of 24.10): `gpu` on its `gpus` or on every device; `auto` likewise, but on the CPU where there
+ * is no GPU or one of its `gpus` is not visible. Where `model` goes only the backend knows; where there are GPUs it is
+ * counted in full on every one, the safe side, as TensorRT-LLM is. Devices of a `gpu` group that are not visible are left
+ * out here.
  */
 export function placements(models: readonly GpuModel[], devices: number): readonly Placement[] {
   const all = Array.from({ length: devices }, (_, device) => device);
   return models.flatMap((model) =>
-    groupsOf(model).flatMap((group, index) => {
-      const gpus = group.kind === "model" ? all : (group.gpus ?? all);
-      const visible = gpus.filter((device) => device < devices);
-      const onCpu = group.kind === "cpu" || (group.kind === "auto" && visible.length < gpus.length);
-      return onCpu || visible.length === 0
-        ? []
-        : [
-            {
-              model,
-              group: index,
-              count: group.count ?? 1,
-              gpus: visible,
-              open: group.kind !== "model" && group.gpus === undefined,
-            },
-          ];
+    groupsOf(model).map((group, index): Placement => {
+      const kind = settledKind(model, group, devices);
+      const gpus = { gpu: group.gpus ?? all, cpu: [], model: all }[kind];
+      return {
+        model,
+        group: index,
+        kind,
+        count: group.count ?? (kind === "cpu" && twoOnCpu.has(model.backend) ? 2 : 1),
+        gpus: gpus.filter((device) => device < devices),
+        open: kind === "gpu" && group.gpus === undefined,
+      };
     }),
   );
 }
 
+function settledKind(
+  { backend }: GpuModel,
+  { kind, gpus = [] }: InstanceGroup,
+  devices: number,
+): Placement["kind"] {
+  if (backend === choosesItsDevices) return "model";
+  if (kind !== "auto") return kind;
+  return devices === 0 || gpus.some((device) => device >= devices) ? "cpu" : "gpu";
+}
+
 /** A model's groups, with Triton's default where it has none. */
-export function groupsOf(model: GpuModel): readonly InstanceGroup[] {
+function groupsOf(model: GpuModel): readonly InstanceGroup[] {
   return model.groups.length === 0 ? [{ kind: "auto" }] : model.groups;
 }
 
@@ -156,6 +205,21 @@ export function deviceLoads(
   });
 }
 
+/** What is left on the fullest device; the sums of `deviceLoads` alone, for trying many accelerators. */
+export function leastHeadroom(
+  placed: readonly Placement[],
+  accelerator: Accelerator,
+  devices: number,
+  pool: Bytes,
+): Bytes {
+  const left = Array.from({ length: devices }, () => accelerator.usable - baseLoad(accelerator, pool));
+  for (const placement of placed) {
+    const bytes = groupBytes(placement, accelerator);
+    for (const gpu of placement.gpus) left[gpu] = (left[gpu] ?? 0) - bytes;
+  }
+  return Math.min(...left);
+}
+
 function modelLoads(
   placed: readonly Placement[],
   accelerator: Accelerator,
@@ -167,13 +231,15 @@ function modelLoads(
     if (here > 0) instances.set(model, (instances.get(model) ?? 0) + here);
   }
   return [...instances]
-    .map(([model, number]) => ({
-      model: model.name,
-      instances: number,
-      weights: number * model.weights,
-      workspace: number * model.workspace,
-      processes: number * processBytes(model, accelerator),
-    }))
+    .flatMap(([model, number]) =>
+      model.versions.map(({ version, weights }) => ({
+        model: model.versions.length === 1 ? model.name : `${model.name} v${String(version)}`,
+        instances: number,
+        weights: number * weights,
+        workspace: number * model.workspace,
+        processes: number * processBytes(model, accelerator),
+      })),
+    )
     .sort((a, b) => (a.model < b.model ? -1 : 1));
 }
 

@@ -29,8 +29,11 @@ export interface PackedNode {
  */
 export type Packing =
   | { readonly verdict: "fits"; readonly nodes: readonly PackedNode[]; readonly scalesOut: boolean }
-  | { readonly verdict: "impossible"; readonly proof: PackingProof; readonly problem: CapacityProblem }
+  | { readonly verdict: "impossible"; readonly proof: PackingProof; readonly problem: PackingProblem }
   | { readonly verdict: "undecided" };
+
+/** The subject is the group that cannot be placed; undefined where several cannot be placed together. */
+export type PackingProblem = Omit<CapacityProblem, "path">;
 
 export type PackingProof =
   /** No node that the pod may run on has as much of the resource; `largest` is the most there is. */
@@ -70,64 +73,65 @@ export function packPods(
   steps = defaultSteps,
 ): Packing {
   const now = pack(groups, pools, (pool) => pool.size, steps);
-  if (now.verdict === "fits" || pools.every(({ size, max }) => max <= size)) return now;
-  const grown = pack(groups, pools, (pool) => Math.max(pool.size, pool.max), steps);
-  return grown.verdict === "fits" ? { ...grown, scalesOut: true } : grown;
+  if (now.verdict === "fits") return { ...now, scalesOut: false };
+  const last = pools.every(({ size, max }) => max <= size) ? now : pack(groups, pools, mostNodes, steps);
+  switch (last.verdict) {
+    case "fits":
+      return { ...last, scalesOut: true };
+    case "impossible":
+      return { ...last, problem: explain(last.proof, groups, pools, steps) };
+    case "undecided":
+      return last;
+  }
 }
 
 /**
- * The least number of nodes of one pool's shape that holds the pods; its size and maximum do not matter. `exact` is
- * false where the search ran out of steps on a smaller number. Undefined where some pod fits on no such node.
+ * The least number of nodes of one of the pools with which all pods fit, the others at their maximum. Where the search
+ * runs out of steps on fewer nodes, more than the least. Undefined where no number was found to do.
  */
 export function minimumNodes(
   groups: readonly PodGroup[],
+  pools: readonly NodePool[],
   pool: NodePool,
   steps = defaultSteps,
-): { readonly nodes: number; readonly exact: boolean } | undefined {
-  const wanted = groups.filter(({ replicas }) => replicas > 0);
-  if (wanted.some((group) => mostOn(group, pool) === 0)) return undefined;
-  // With a node for every pod there is room for sure; far fewer do.
-  const enough = wanted.reduce((sum, { replicas }) => sum + replicas, 0);
-  let exact = true;
-  let budget = steps;
-  for (let nodes = leastNodes(wanted, pool); nodes < enough; nodes++) {
-    const { verdict } = pack(wanted, [pool], () => nodes, budget);
-    if (verdict === "fits") return { nodes, exact };
-    if (verdict === "undecided") {
-      exact = false;
-      // A placement is found in few steps once there is room enough.
-      budget = Math.ceil(budget / 2);
-    }
+): number | undefined {
+  const fits = (nodes: number): boolean =>
+    pack(groups, pools, (each) => (each === pool ? nodes : mostNodes(each)), steps).verdict === "fits";
+  // With a node for every pod there is room for all that may run there.
+  let enough = groups.reduce((sum, group) => sum + (mostOn(group, pool) > 0 ? group.replicas : 0), 0);
+  if (!fits(enough)) return undefined;
+  let less = -1;
+  while (enough - less > 1) {
+    const middle = Math.floor((less + enough) / 2);
+    if (fits(middle)) enough = middle;
+    else less = middle;
   }
-  return { nodes: enough, exact };
+  return enough;
 }
 
-/** A lower bound: no group needs fewer nodes alone, and all together no fewer than they are worth. */
-function leastNodes(groups: readonly PodGroup[], pool: NodePool): number {
-  const replicas = groups.map((group) => group.replicas);
-  return Math.max(
-    0,
-    ...groups.map((group) => Math.ceil(group.replicas / mostOn(group, pool))),
-    ...packingBounds(groups, [pool]).map((bound) => {
-      const capacity = capacityOf(bound, () => 1);
-      return capacity === 0 ? 0 : roundUp(demandOf(bound, replicas) / capacity);
-    }),
-  );
+function mostNodes({ size, max }: NodePool): number {
+  return Math.max(size, max);
 }
 
 type NodesOf = (pool: NodePool) => number;
+
+/** For so many nodes of each pool. */
+type Placed =
+  | { readonly verdict: "fits"; readonly nodes: readonly PackedNode[] }
+  | { readonly verdict: "impossible"; readonly proof: PackingProof }
+  | { readonly verdict: "undecided" };
 
 function pack(
   groups: readonly PodGroup[],
   pools: readonly NodePool[],
   nodesOf: NodesOf,
   steps: number,
-): Packing {
+): Placed {
   const proof = podProof(groups, pools, nodesOf) ?? sumProof(groups, pools, nodesOf);
   const found = proof === undefined ? searchPacking(groups, pools, nodesOf, steps) : undefined;
   if (found === "undecided") return { verdict: "undecided" };
-  if (found === undefined) return impossible(proof ?? { by: "exhausted" }, groups, pools, nodesOf);
-  return { verdict: "fits", nodes: packedNodes(found, groups), scalesOut: false };
+  if (found === undefined) return { verdict: "impossible", proof: proof ?? { by: "exhausted" } };
+  return { verdict: "fits", nodes: packedNodes(found, groups) };
 }
 
 /** A group that cannot be placed even alone. */
@@ -211,63 +215,78 @@ function usedOn(pool: NodePool, groups: readonly PodGroup[], pods: readonly numb
   return used;
 }
 
-function impossible(
+function explain(
   proof: PackingProof,
   groups: readonly PodGroup[],
   pools: readonly NodePool[],
-  nodesOf: NodesOf,
-): Packing {
-  const nodes = pools.map((pool) => `${String(nodesOf(pool))} × ${pool.name}`).join(", ");
-  return { verdict: "impossible", proof, problem: explain(proof, groups, nodes) };
-}
-
-function explain(proof: PackingProof, groups: readonly PodGroup[], nodes: string): CapacityProblem {
+  steps: number,
+): PackingProblem {
+  const nodes = nodesText(pools);
+  const nodesFor = (pod: string): string => {
+    const group = groups.find(({ name }) => name === pod);
+    return nodesText(pools.filter((pool) => group !== undefined && mayRunOn(group, pool)));
+  };
   switch (proof.by) {
     case "resource": {
       const { pod, resource, largest } = proof;
       const asked = groups.find(({ name }) => name === pod)?.requests[resource] ?? 0;
       return {
         subject: pod,
-        path: resource,
-        message: `a pod asks for ${amountText(resource, asked)} of ${resource}, and no node it may run on (${nodes}) has more than ${amountText(resource, largest)} for pods`,
+        message: `a replica of \`${pod}\` asks for ${amountText(resource, asked)} of ${resource}, and no node for it (${nodesFor(pod)}) has more than ${amountText(resource, largest)} for pods`,
         hint: "ask for less, or take larger nodes",
       };
     }
     case "pools":
       return {
         subject: proof.pod,
-        path: "",
-        message: `no node it may run on (of ${nodes}) has all that a pod asks for`,
+        message: `no node for \`${proof.pod}\` (${nodesFor(proof.pod)}) has all that a replica asks for`,
         hint: "give it a pool of nodes that have all of it",
       };
     case "count": {
       const replicas = groups.find(({ name }) => name === proof.pod)?.replicas ?? 0;
       return {
         subject: proof.pod,
-        path: "replicas",
-        message: `${String(replicas)} replicas, and the nodes it may run on (of ${nodes}) have room for ${String(proof.most)}, even without other pods`,
-        hint: "allow more nodes, take larger ones, or run fewer replicas",
+        message: `\`${proof.pod}\` has ${String(replicas)} replicas, and the nodes for it (${nodesFor(proof.pod)}) have room for ${String(proof.most)}, even without others`,
+        hint: `${moreNodes(groups, pools, steps)}, take larger ones, or run fewer replicas`,
       };
     }
     case "total":
       return {
-        path: proof.resource,
-        message: `${proof.pods.join(", ")} together ask for ${amountText(proof.resource, proof.demand)} of ${proof.resource}, and the nodes they may run on (of ${nodes}) have ${amountText(proof.resource, proof.capacity)}`,
-        hint: "allow more nodes, or run fewer replicas",
+        message: `${namesText(proof.pods)} together ask for ${amountText(proof.resource, proof.demand)} of ${proof.resource}, and the nodes for them (of ${nodes}) have ${amountText(proof.resource, proof.capacity)}`,
+        hint: `${moreNodes(groups, pools, steps)}, or run fewer replicas`,
       };
     case "nodes":
       return {
-        path: proof.resource,
-        message: `${proof.pods.join(", ")} together need ${String(proof.least)} nodes for their ${proof.resource}, since they do not divide a node, and may run on fewer (of ${nodes})`,
-        hint: "allow more nodes, make the requests divide the nodes better, or run fewer replicas",
+        message: `${namesText(proof.pods)} together need ${String(proof.least)} nodes for their ${proof.resource}, since they do not divide a node, and there are fewer for them (of ${nodes})`,
+        hint: `${moreNodes(groups, pools, steps)}, make the requests divide the nodes better, or run fewer replicas`,
       };
     case "exhausted":
       return {
-        path: "",
         message: `the pods fit on ${nodes} in no way (all were tried), although the sum of what they ask for would`,
-        hint: "allow one node more, or make the requests divide the nodes better",
+        hint: `${moreNodes(groups, pools, steps)}, or make the requests divide the nodes better`,
       };
   }
+}
+
+/** With the number for the first pool that can make up for what is wanting. */
+function moreNodes(groups: readonly PodGroup[], pools: readonly NodePool[], steps: number): string {
+  for (const pool of pools) {
+    const nodes = minimumNodes(groups, pools, pool, Math.ceil(steps / 10));
+    if (nodes !== undefined) {
+      return `allow more nodes (${String(nodes)} of pool \`${pool.name}\` would do)`;
+    }
+  }
+  return "allow more nodes";
+}
+
+function nodesText(pools: readonly NodePool[]): string {
+  return pools.length === 0
+    ? "none"
+    : pools.map((pool) => `${String(mostNodes(pool))} × ${pool.name}`).join(", ");
+}
+
+function namesText(names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(", ");
 }
 
 /** An amount for people: `95.69 cores`, `14.1 GiB`, `8`. */

@@ -1,9 +1,17 @@
+import { present } from "../objects.ts";
 import type { Model } from "../spec/load.ts";
 import type { ServerConfig } from "../spec/platform.ts";
 import type { Bytes } from "../spec/units.ts";
 import { resolveBackend } from "../triton/backends.ts";
 import { servedFiles, servedVersions } from "../triton/repository.ts";
-import { isProcessBackend, type GpuModel } from "./gpu-memory.ts";
+import {
+  instancesOf,
+  isProcessBackend,
+  placements,
+  visibleDevices,
+  type GpuModel,
+  type ReplicaDevices,
+} from "./gpu-memory.ts";
 import { podRequests, type Resources } from "./resources.ts";
 
 /** What models and servers need, from their specs and their files. */
@@ -11,25 +19,23 @@ import { podRequests, type Resources } from "./resources.ts";
 const mebibyte = 1024 ** 2;
 const gibibyte = 1024 ** 3;
 
-/** What a server's models take of its devices: every served version of a model has instances of its own. */
+/** What a server's models take of its devices. Models without a version or a known backend are the rules' matter. */
 export function gpuModels(models: readonly Model[]): readonly GpuModel[] {
-  return models.flatMap((model): GpuModel[] => {
-    const { spec } = model;
-    const { backend } = resolveBackend(spec, { files: servedFiles(model) });
-    if (backend === undefined) return [];
-    const versions = servedVersions(model);
-    return versions.map((version) => ({
-      name: versions.length === 1 ? spec.name : `${spec.name} v${String(version)}`,
-      backend,
-      weights: weightsOf(model, version),
-      workspace: spec.memory?.workspacePerInstance ?? 0,
-      groups: (spec.instances ?? []).map(({ kind, count, gpus }) => ({
-        kind,
-        ...(count === undefined ? {} : { count }),
-        ...(gpus === undefined ? {} : { gpus }),
-      })),
-    }));
-  });
+  return models.flatMap((model) => gpuModel(model) ?? []);
+}
+
+function gpuModel(model: Model): GpuModel | undefined {
+  const { spec } = model;
+  const { backend } = resolveBackend(spec, { files: servedFiles(model) });
+  const versions = servedVersions(model);
+  if (backend === undefined || versions.length === 0) return undefined;
+  return {
+    name: spec.name,
+    backend,
+    versions: versions.map((version) => ({ version, weights: weightsOf(model, version) })),
+    workspace: spec.memory?.workspacePerInstance ?? 0,
+    groups: (spec.instances ?? []).map(({ kind, count, gpus }) => ({ kind, ...present({ count, gpus }) })),
+  };
 }
 
 /** Of one instance: what the spec says, or the bytes of the version's files. */
@@ -55,43 +61,51 @@ const estimates = {
   scratchDisk: gibibyte,
 } as const;
 
-/** What the scheduler is asked for by one replica of a server whose repository has this many bytes. */
+/**
+ * What the scheduler is asked for by one replica of a server whose repository has this many bytes. `on` is what the
+ * replica runs on; a server without it has no GPUs.
+ */
 export function replicaRequests(
   models: readonly Model[],
   { resources, responseCache = 0 }: Pick<ServerConfig, "resources" | "responseCache">,
   repositoryBytes: Bytes,
-  devices: Resources,
+  on: ReplicaDevices | undefined,
 ): Resources {
-  const loaded = gpuModels(models).map((model) => ({
-    instances: model.groups.reduce((sum, { count = 1 }) => sum + count, 0) || 1,
-    isProcess: isProcessBackend(model.backend),
-    onHost: model.groups.some(({ kind }) => kind === "cpu") ? model.weights : 0,
-  }));
-  const processes = loaded.reduce((sum, { instances, isProcess }) => sum + (isProcess ? instances : 0), 0);
-  const instances = loaded.reduce((sum, model) => sum + model.instances, 0);
-  const hostWeights = loaded.reduce((sum, model) => sum + model.instances * model.onHost, 0);
-  const stated = models.reduce(
-    (sum, { spec }) => sum + (spec.memory?.hostPerInstance ?? 0) * instancesOf(spec.instances),
-    0,
-  );
+  const loads = models.flatMap((model) => hostLoad(model, on === undefined ? 0 : visibleDevices(on)) ?? []);
+  const sum = (part: keyof HostLoad): number => loads.reduce((total, load) => total + load[part], 0);
   return podRequests({
     cpu:
       resources.cpu === undefined
-        ? estimates.serverCpu + instances * estimates.instanceCpu
+        ? estimates.serverCpu + sum("instances") * estimates.instanceCpu
         : Math.round(resources.cpu * 1_000),
-    memory:
-      resources.memory ??
-      estimates.server +
-        estimates.pinnedPool +
-        responseCache +
-        hostWeights +
-        Math.max(stated, processes * estimates.pythonProcess),
-    shm: resources.sharedMemory ?? estimates.sharedMemory * Math.max(1, processes),
+    memory: resources.memory ?? estimates.server + estimates.pinnedPool + responseCache + sum("memory"),
+    shm: resources.sharedMemory ?? estimates.sharedMemory * Math.max(1, sum("processes")),
     disk: resources.disk ?? estimates.scratchDisk + repositoryBytes,
-    devices,
+    devices: on === undefined ? {} : { [on.accelerator.resource]: on.devices },
   });
 }
 
-function instancesOf(groups: Model["spec"]["instances"]): number {
-  return (groups ?? []).reduce((sum, { count = 1 }) => sum + count, 0) || 1;
+/** What one model adds to a replica's own machine. */
+interface HostLoad {
+  readonly instances: number;
+  /** Instances that are processes of their own. */
+  readonly processes: number;
+  /** Weights of instances without a GPU, and what each instance takes besides. */
+  readonly memory: Bytes;
+}
+
+/** Undefined for what has no instances: an ensemble. */
+function hostLoad(model: Model, devices: number): HostLoad | undefined {
+  const known = gpuModel(model);
+  if (known === undefined) return undefined;
+  const placed = placements([known], devices);
+  const instances = placed.reduce((sum, placement) => sum + instancesOf(placement), 0);
+  const processes = isProcessBackend(known.backend) ? instances : 0;
+  const copies = placed.reduce(
+    (sum, { kind, count, gpus }) => sum + (kind !== "gpu" && gpus.length === 0 ? count : 0),
+    0,
+  );
+  const weights = copies * known.versions.reduce((sum, version) => sum + version.weights, 0);
+  const stated = (model.spec.memory?.hostPerInstance ?? 0) * instances;
+  return { instances, processes, memory: weights + Math.max(stated, processes * estimates.pythonProcess) };
 }

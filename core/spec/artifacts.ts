@@ -3,8 +3,8 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, s
 import path from "node:path";
 import yaml from "js-yaml";
 import { z } from "zod";
-import { parseYaml } from "./parse.ts";
-import type { Problem } from "./problem.ts";
+import { parseYaml, type Parsed } from "./parse.ts";
+import { ProblemsError, type Problem } from "./problem.ts";
 import type { Bytes } from "./units.ts";
 
 /** One file of a model's version folders, by content. */
@@ -47,21 +47,22 @@ export function formatLock(artifacts: readonly Artifact[]): string {
   return `# Written by \`npm run models\`: what the version folders hold. Not edited by hand.\n${yaml.dump({ artifacts: entries })}`;
 }
 
-/** Reads a model's version folders and its lock. Absent folders and an absent lock are no problem here. */
+/**
+ * Reads a model's version folders and its lock; `file` names the lock in problems. Absent folders and an absent lock are
+ * no problem here. What is neither a file nor a folder, such as a pipe, is one, and is left out.
+ */
 export function readArtifacts(
   directory: string,
   file: string,
 ): { readonly artifacts: Artifacts; readonly problems: readonly Problem[] } {
-  const onDisk = new Map(listArtifacts(directory).map((artifact) => [artifact.path, artifact]));
-  const lockPath = path.join(directory, lockFilename);
-  const lock = existsSync(lockPath)
-    ? parseYaml(lockSchema, readFileSync(lockPath, "utf8"), file)
-    : { value: { artifacts: [] } };
+  const [regular, others] = partition(versionedFiles(directory), (name) => isRegular(directory, name));
+  const unreadable = others.map((name) => neitherFileNorFolder(path.join(path.dirname(file), name)));
+  const onDisk = new Map(regular.map((name) => [name, hashFile(directory, name)]));
+  const lock = readLock(directory, file);
   if ("problems" in lock) {
-    const hint = "run `npm run models`, which writes this file";
     return {
       artifacts: { files: [...onDisk.values()], unlocked: [...onDisk.keys()], missing: [] },
-      problems: lock.problems.map((problem) => ({ ...problem, hint })),
+      problems: [...unreadable, ...lock.problems],
     };
   }
   const locked = new Map(lock.value.artifacts.map((artifact) => [artifact.path, artifact]));
@@ -74,16 +75,28 @@ export function readArtifacts(
         .map((f) => f.path),
       missing: [...locked.keys()].filter((p) => !onDisk.has(p)),
     },
-    problems: [],
+    problems: unreadable,
   };
+}
+
+function readLock(directory: string, file: string): Parsed<z.output<typeof lockSchema>> {
+  const place = path.join(directory, lockFilename);
+  if (!existsSync(place)) return { value: { artifacts: [] } };
+  if (!isRegular(directory, lockFilename)) return { problems: [neitherFileNorFolder(file)] };
+  const lock = parseYaml(lockSchema, readFileSync(place, "utf8"), file);
+  const hint = "run `npm run models`, which writes this file";
+  return "problems" in lock ? { problems: lock.problems.map((problem) => ({ ...problem, hint })) } : lock;
 }
 
 /** Every file in the numbered folders of a model, hashed, sorted by path. */
 export function listArtifacts(directory: string): Artifact[] {
+  return versionedFiles(directory).map((file) => hashFile(directory, file));
+}
+
+function versionedFiles(directory: string): string[] {
   return versionFolders(directory)
     .flatMap((version) => filesBelow(path.join(directory, version)).map((file) => `${version}/${file}`))
-    .sort(compare)
-    .map((file) => hashFile(directory, file));
+    .sort(compare);
 }
 
 /** The folders Triton reads as versions: positive integers without a leading zero. */
@@ -95,9 +108,13 @@ export function versionFolders(directory: string): string[] {
     .sort((a, b) => Number(a) - Number(b));
 }
 
-/** Size and sha256 of a file, read in pieces: weights may be larger than memory. */
+/**
+ * Size and sha256 of a file, read in pieces: weights may be larger than memory. Of what is neither a file nor a folder a
+ * ProblemsError is thrown: reading a pipe might never end.
+ */
 export function hashFile(directory: string, file: string): Artifact {
   const full = path.join(directory, file);
+  if (!isRegular(directory, file)) throw new ProblemsError([neitherFileNorFolder(full)]);
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(4 * 1024 * 1024);
   const handle = openSync(full, "r");
@@ -109,6 +126,21 @@ export function hashFile(directory: string, file: string): Artifact {
     closeSync(handle);
   }
   return { path: file, bytes: statSync(full).size, sha256: hash.digest("hex") };
+}
+
+/** Whether something is a file, or a link to one. Something that is not there is for whoever reads it to tell. */
+function isRegular(directory: string, file: string): boolean {
+  const stat = statSync(path.join(directory, file), { throwIfNoEntry: false });
+  return stat?.isFile() ?? true;
+}
+
+function neitherFileNorFolder(file: string): Problem {
+  const message = "this is neither a file nor a folder";
+  return { file, path: "", message, hint: "take it away, or put a file in its place" };
+}
+
+function partition<T>(values: readonly T[], isWanted: (value: T) => boolean): [T[], T[]] {
+  return [values.filter(isWanted), values.filter((value) => !isWanted(value))];
 }
 
 /** sha256 of a text as UTF-8, in lower-case hexadecimal. */

@@ -1,7 +1,8 @@
 import type { z } from "zod";
-import { knownKeys } from "./known-keys.ts";
+import { boundsAt, knownKeys } from "./known-keys.ts";
 import type { Flaw } from "./plain-data.ts";
 import { suggest } from "./problem.ts";
+import { ownKeysFor, ownValueFor } from "./triton-words.ts";
 
 /**
  * What zod finds wrong, in words for those who write specs.
@@ -33,7 +34,7 @@ export function flawsOf(issue: Issue, schema: z.ZodType): Flaw[] {
     case "too_big":
     case "not_multiple_of":
     case "custom":
-      return [{ path: issue.path, ...(issue.message === "" ? describe(issue) : inOwnWords(issue)) }];
+      return [{ path: issue.path, ...(issue.message === "" ? describe(issue, schema) : inOwnWords(issue)) }];
   }
 }
 
@@ -42,8 +43,14 @@ function unknownKeys({ path, keys }: z.core.$ZodIssueUnrecognizedKeys, schema: z
   return keys.slice(0, mostProblems + 1).map((key) => ({
     path: [...path, key],
     message: `unknown key \`${shorten(key)}\``,
-    hint: suggest(shorten(key), known),
+    hint: ownKeyHint(key, path, known) ?? suggest(shorten(key), known),
   }));
+}
+
+function ownKeyHint(key: string, path: readonly PropertyKey[], known: readonly string[]): string | undefined {
+  const names = ownKeysFor(key, path).filter((name) => known.includes(name));
+  if (names.length === 0) return undefined;
+  return `Triton's \`${key}\` is ${names.map((name) => `\`${name}\``).join(", ")} here`;
 }
 
 function unionFlaws(issue: z.core.$ZodIssueInvalidUnion, schema: z.ZodType): Flaw[] {
@@ -73,25 +80,24 @@ function inOwnWords({ message, input }: Issue): Words {
 }
 
 /** Words for issues whose schemas have none. */
-function describe(issue: Issue): Words {
+function describe(issue: Issue, schema: z.ZodType): Words {
   const { input } = issue;
+  // Of a whole number that JavaScript does not keep, zod tells that bound only.
+  const ownBound = (told: number | bigint, which: "minimum" | "maximum"): number | bigint =>
+    Math.abs(Number(told)) === Number.MAX_SAFE_INTEGER ? (boundsAt(schema, issue.path)[which] ?? told) : told;
   switch (issue.code) {
     case "invalid_type":
       return wrongType(input, issue.expected);
     case "invalid_value": {
-      const values = issue.values.map(String);
       return {
         message: input === undefined ? "missing" : `${show(input)} is not allowed`,
-        hint:
-          typeof input === "string"
-            ? suggest(shorten(input), values)
-            : `use one of: ${values.sort().join(", ")}`,
+        hint: valueHint(input, issue.values.map(String)),
       };
     }
     case "too_small":
-      return outOfRange(input, "few", `at least ${String(issue.minimum)}`);
+      return outOfRange(input, "few", `at least ${String(ownBound(issue.minimum, "minimum"))}`);
     case "too_big":
-      return outOfRange(input, "many", `at most ${String(issue.maximum)}`);
+      return outOfRange(input, "many", `at most ${String(ownBound(issue.maximum, "maximum"))}`);
     case "invalid_format":
       return {
         message: `${show(input)} does not have the form it must have`,
@@ -100,6 +106,14 @@ function describe(issue: Issue): Words {
     default:
       return { message: `${show(input)} is not allowed`, hint: "write a value that the field is for" };
   }
+}
+
+function valueHint(input: unknown, values: readonly string[]): string {
+  if (typeof input !== "string") return `use one of: ${[...values].sort().join(", ")}`;
+  const own = ownValueFor(input, values);
+  return own === undefined
+    ? suggest(shorten(input), values)
+    : `Triton's ${shorten(input)} is \`${own}\` here`;
 }
 
 /** zod's names of types, as people say them. */

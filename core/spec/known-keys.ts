@@ -2,12 +2,26 @@ import { z } from "zod";
 
 /** The keys that an object at this path of a schema knows. */
 export function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {
+  return schemasAt(schema, path).flatMap(({ properties }) => Object.keys(properties ?? {}));
+}
+
+/** The least and the largest number that this path of a schema takes, where it takes numbers and bounds them. */
+export function boundsAt(
+  schema: z.ZodType,
+  path: readonly PropertyKey[],
+): { readonly minimum?: number | undefined; readonly maximum?: number | undefined } {
+  const numbers = schemasAt(schema, path).filter(({ type }) => type === "integer" || type === "number");
+  return { minimum: numbers[0]?.minimum, maximum: numbers[0]?.maximum };
+}
+
+/** The schemas of what may be at a path, each of several forms by itself. */
+function schemasAt(schema: z.ZodType, path: readonly PropertyKey[]): JsonSchema[] {
   return path
     .reduce<JsonSchema[]>(
       (places, key) => places.flatMap((place) => below(place, key)),
       [jsonSchemaOf(schema)],
     )
-    .flatMap((place) => alternatives(place).flatMap(({ properties }) => Object.keys(properties ?? {})));
+    .flatMap(alternatives);
 }
 
 export type JsonSchema = z.core.JSONSchema.BaseSchema;

@@ -12,7 +12,7 @@ import { nameProblems } from "./model-name.ts";
 import { modelSchema, type ModelSpec } from "./model.ts";
 import { parseYaml } from "./parse.ts";
 import { linesIn } from "./positions.ts";
-import { suggest, type Checked, type Problem } from "./problem.ts";
+import { ProblemsError, suggest, type Checked, type Problem } from "./problem.ts";
 
 /** A model as it lies in its folder: the spec, and the files its version folders hold. */
 export interface Model {
@@ -46,9 +46,8 @@ export function loadModels(folder: string): Checked<readonly Model[]> {
       ],
     };
   }
-  const loaded = readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith("."))
-    .map((entry) => entry.name)
+  const loaded = readdirSync(folder)
+    .filter((name) => !name.startsWith(".") && isFolder(path.join(folder, name)))
     .sort()
     .map((name) => readable(folder, name, () => loadModel(folder, name)));
   const none: Problem = {
@@ -87,6 +86,7 @@ function readable(
   try {
     return load();
   } catch (error) {
+    if (error instanceof ProblemsError) return { value: undefined, problems: error.problems };
     if (!(error instanceof Error && "syscall" in error)) throw error;
     const file = path.join(path.basename(path.resolve(folder)), name);
     const hint = "mend its permissions or its link";
@@ -101,7 +101,7 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
   const directory = path.resolve(folder, name);
   const shown = path.join(path.basename(path.resolve(folder)), name);
   const file = path.join(shown, specFilename);
-  if (!existsSync(path.join(directory, specFilename))) {
+  if (statSync(path.join(directory, specFilename), { throwIfNoEntry: false })?.isFile() !== true) {
     return {
       value: undefined,
       problems: [
@@ -198,6 +198,11 @@ function companionsOf(spec: ModelSpec): Companion[] {
       ),
     ),
   ];
+}
+
+/** A folder, or a link; one that leads nowhere is a model that cannot be read. */
+function isFolder(file: string): boolean {
+  return statSync(file, { throwIfNoEntry: false })?.isDirectory() ?? true;
 }
 
 function filesIn(folder: string): string[] {

@@ -71,6 +71,10 @@ const nodePoolSchema = z
   })
   .refine(({ instanceType, allocatable }) => (instanceType === undefined) !== (allocatable === undefined), {
     error: "a pool has either an instanceType or allocatable: write one of them",
+  })
+  .refine(({ count, maxCount = count }) => maxCount >= count, {
+    path: ["maxCount"],
+    error: "maxCount is less than count: write a number that is at least count, which is 1 where left out",
   });
 
 const release = z.custom<Release>(
@@ -122,6 +126,8 @@ export const platformSchema = z.strictObject({
   tritonRelease: release.default(newestRelease),
   /** Backends that its image has besides NVIDIA's. */
   customBackends: z.array(z.string().min(1)).default([]),
+  /** Repository agents that its image has besides NVIDIA's. */
+  customAgents: z.array(z.string().min(1)).default([]),
   servers: z
     .record(
       z

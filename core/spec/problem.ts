@@ -89,10 +89,25 @@ export function nearest(word: string, candidates: readonly string[]): string | u
     : undefined;
 }
 
-/** "use `latest`", or the list of what is allowed where nothing is near. */
+/** How many candidates are worth reading. */
+const mostListed = 12;
+
+/** "did you mean `latest`?", or the list of what is allowed where nothing is near. */
 export function suggest(word: string, candidates: readonly string[]): string {
-  const best = nearest(word, candidates);
-  return best === undefined
-    ? `use one of: ${[...candidates].sort().join(", ")}`
-    : `did you mean \`${best}\`?`;
+  const family = candidates.filter((candidate) => isFamily(word, candidate));
+  const best = family.length === 0 ? nearest(word, candidates) : family.length === 1 ? family[0] : undefined;
+  if (best !== undefined) return `did you mean \`${best}\`?`;
+  const listed = [...(family.length === 0 ? candidates : family)].sort();
+  if (listed.length === 0) return "there is none to name yet";
+  const rest = listed.length - mostListed;
+  const names = listed.slice(0, mostListed).join(", ");
+  return `use one of: ${names}${rest > 0 ? ` and ${String(rest)} more` : ""}`;
+}
+
+/** Whether one of two words goes on where the other ends: `a100` and `a100-80gb`. */
+function isFamily(word: string, candidate: string): boolean {
+  const [short = "", long = ""] = [word.toLowerCase(), candidate.toLowerCase()].sort(
+    (a, b) => a.length - b.length,
+  );
+  return short.length >= 2 && /^[-_.]/.test(long.slice(short.length)) && long.startsWith(short);
 }

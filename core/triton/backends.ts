@@ -1,3 +1,4 @@
+import { present } from "../objects.ts";
 import type { Artifacts } from "../spec/artifacts.ts";
 import type { ModelSpec } from "../spec/model.ts";
 
@@ -9,13 +10,15 @@ export interface ResolvedBackend {
   /** Undefined where neither the spec nor the files tell it; such a model does not load. */
   readonly backend?: string;
   readonly platform?: string;
-  /** File or folder in each version folder; undefined where only the backend knows. */
+  /** File or folder in each version folder; undefined where the backend reads none, or only it knows. */
   readonly artifact?: string;
+  /** What the backend reads instead where the artifact is missing. */
+  readonly fallback?: string;
 }
 
 type Named = Pick<
   ModelSpec,
-  "name" | "ensemble" | "backend" | "platform" | "runtime" | "defaultModelFilename"
+  "name" | "ensemble" | "backend" | "platform" | "runtime" | "defaultModelFilename" | "parameters"
 >;
 
 /**
@@ -30,16 +33,12 @@ export function resolveBackend(spec: Named, artifacts: Pick<Artifacts, "files">)
   const backend = spec.backend ?? format?.backend;
   const platform = spec.platform ?? platformOf(spec, backend, format, content);
   const artifact = spec.defaultModelFilename ?? artifactOf(spec, backend, platform, format);
-  return {
-    ...(backend === undefined ? {} : { backend }),
-    ...(platform === undefined ? {} : { platform }),
-    ...(artifact === undefined ? {} : { artifact }),
-  };
+  return present({ backend, platform, artifact, fallback: fallbackOf(spec, backend) });
 }
 
 /** The artifact's usual name; undefined for backends that have none. */
 export function defaultArtifact(backend: string): string | undefined {
-  return formats.find((format) => format.backend === backend)?.artifact ?? ownArtifacts[backend];
+  return formats.find((format) => format.backend === backend)?.artifact ?? ownArtifacts.get(backend);
 }
 
 /** Whether backend and platform go together. Source: core `src/model_config_utils.cc`, GetBackendType and ValidateModelConfig. */
@@ -60,12 +59,12 @@ export type Image = "py3" | "vllm-python-py3" | "trtllm-python-py3";
 
 /** The image a backend of NVIDIA's comes in; undefined for backends of others. */
 export function imageOf(backend: string): Image | undefined {
-  return images[backend];
+  return images.get(backend);
 }
 
 /** Every backend of NVIDIA's images. */
 export function imageBackends(): string[] {
-  return Object.keys(images);
+  return [...images.keys()];
 }
 
 /** Names of artifacts by which Triton tells a backend even where a platform is given, so that an ensemble gets one too. */
@@ -80,9 +79,25 @@ export function runtimesOf(backend: string): readonly string[] {
   return backend === "pytorch" ? [library, "model.py"] : [library];
 }
 
-/** Backends that run TensorRT plans, TorchScript and so on and hold the config against the model's own tensors. */
-export function knowsItsTensors(backend: string): boolean {
-  return formats.some((format) => format.backend === backend && backend !== "python");
+/** What a backend cannot do without in a config that nothing completes. */
+export interface NeededTensors {
+  /** Undefined where there may be none of this side. */
+  readonly inputs?: NeededSide;
+  readonly outputs?: NeededSide;
+}
+
+interface NeededSide {
+  /** Tensors that must be there by these names; any others will do where there are none. */
+  readonly names: readonly string[];
+  /** The backend's tensors as model.yaml has them, where they are the same for every model. */
+  readonly example?: string;
+}
+
+/** The tensors that a backend refuses to be without, or fails every request for. */
+export function neededTensors(backend: string): NeededTensors {
+  const readsFormat = formats.some((format) => format.backend === backend && backend !== "python");
+  // These hold the config against the tensors of their artifact.
+  return readsFormat ? { inputs: { names: [] }, outputs: { names: [] } } : (ownTensors.get(backend) ?? {});
 }
 
 interface Format {
@@ -105,21 +120,72 @@ const formats: readonly Format[] = [
   { backend: "python", artifact: "model.py" },
 ];
 
-/** Artifacts that only the backend itself knows. Source: vllm_backend `src/model.py`, _VLLM_ENGINE_ARGS_FILENAME. */
-const ownArtifacts: Readonly<Record<string, string>> = { vllm: "model.json" };
+/**
+ * Artifacts that only the backend itself knows. TensorRT-LLM has none: its parameter gpt_model_path names a folder.
+ * Source: vllm_backend `src/model.py`, _VLLM_ENGINE_ARGS_FILENAME; dali_backend `src/dali_model.h`, GetModelFilename;
+ * fil_backend `src/model.h`, model_file.
+ */
+const ownArtifacts: ReadonlyMap<string, string> = new Map([
+  ["vllm", "model.json"],
+  ["dali", "model.dali"],
+  ["fil", "xgboost.model"],
+]);
 
-const images: Readonly<Record<string, Image>> = {
-  onnxruntime: "py3",
-  pytorch: "py3",
-  python: "py3",
-  tensorrt: "py3",
-  tensorflow: "py3",
-  openvino: "py3",
-  dali: "py3",
-  fil: "py3",
-  vllm: "vllm-python-py3",
-  tensorrtllm: "trtllm-python-py3",
-};
+/** FIL's artifact by the parameter model_type, which is xgboost where left out. Source: the same. */
+const treeArtifacts: ReadonlyMap<string, string> = new Map([
+  ["xgboost", "xgboost.model"],
+  ["xgboost_json", "xgboost.json"],
+  ["xgboost_ubj", "xgboost.ubj"],
+  ["lightgbm", "model.txt"],
+  ["treelite_checkpoint", "checkpoint.tl"],
+]);
+
+/**
+ * Tensors of backends whose model says nothing of them, or which always look at the config. Source: vllm_backend
+ * `src/model.py`, auto_complete_config and initialize; fil_backend `src/model.h`, predict; dali_backend
+ * `src/config_tools/config_tools.cc`, ValidateOutputs: a pipeline has outputs, and may have no inputs.
+ */
+const ownTensors: ReadonlyMap<string, NeededTensors> = new Map(
+  Object.entries<NeededTensors>({
+    vllm: {
+      inputs: {
+        names: [],
+        example: flowList([
+          "name: text_input, dataType: STRING, dims: [1]",
+          ...["stream", "exclude_input_in_output"].map(
+            (name) => `name: ${name}, dataType: BOOL, dims: [1], optional: true`,
+          ),
+          "name: sampling_parameters, dataType: STRING, dims: [1], optional: true",
+        ]),
+      },
+      outputs: {
+        names: ["text_output"],
+        example: flowList(["name: text_output, dataType: STRING, dims: [-1]"]),
+      },
+    },
+    fil: { inputs: { names: ["input__0"] }, outputs: { names: ["output__0"] } },
+    dali: { outputs: { names: [] } },
+  }),
+);
+
+function flowList(items: readonly string[]): string {
+  return `[${items.map((item) => `{ ${item} }`).join(", ")}]`;
+}
+
+const images: ReadonlyMap<string, Image> = new Map(
+  Object.entries<Image>({
+    onnxruntime: "py3",
+    pytorch: "py3",
+    python: "py3",
+    tensorrt: "py3",
+    tensorflow: "py3",
+    openvino: "py3",
+    dali: "py3",
+    fil: "py3",
+    vllm: "vllm-python-py3",
+    tensorrtllm: "trtllm-python-py3",
+  }),
+);
 
 type Content = ReadonlyMap<string, "file" | "folder">;
 
@@ -154,12 +220,10 @@ function isBare({ backend, platform, defaultModelFilename }: Named): boolean {
   return backend === undefined && platform === undefined && defaultModelFilename === undefined;
 }
 
-/** A model named `anything.backend` is run by the backend of that name. */
+/** A model named `anything.backend` is run by the backend of that name; whether it reads `model.backend`, only it knows. */
 function customBackend(name: string): ResolvedBackend {
   const point = name.indexOf(".");
-  if (point === -1) return {};
-  const backend = name.slice(point + 1);
-  return { backend, artifact: `model.${backend}` };
+  return point === -1 ? {} : { backend: name.slice(point + 1) };
 }
 
 /** TensorFlow's platform is told by the file; PyTorch's is TorchScript unless the files alone told the backend. */
@@ -189,8 +253,7 @@ function artifactOf(
   format: Format | undefined,
 ): string | undefined {
   if (backend === undefined) return undefined;
-  // A Python runtime of the PyTorch backend reads what its own code names.
-  if (backend === "pytorch" && spec.runtime === "model.py") return undefined;
+  if (isPythonRuntime(spec, backend)) return "model.py";
   // A platform of TensorFlow's settles the name for whatever backend.
   const own = formats.find(
     (candidate) =>
@@ -198,5 +261,18 @@ function artifactOf(
       candidate.platform === platform &&
       (candidate.backend === backend || candidate.backend === "tensorflow"),
   );
-  return (own ?? format)?.artifact ?? defaultArtifact(backend);
+  const byParameter =
+    backend === "fil" ? treeArtifacts.get(spec.parameters.model_type ?? "xgboost") : undefined;
+  return (own ?? format)?.artifact ?? byParameter ?? defaultArtifact(backend);
+}
+
+/** Source: pytorch_backend `src/model.py`, _get_model_path; dali_backend `src/dali_model.h`, LoadModel. */
+function fallbackOf(spec: Named, backend: string | undefined): string | undefined {
+  if (isPythonRuntime(spec, backend)) return "model.pt";
+  return backend === "dali" ? "dali.py" : undefined;
+}
+
+/** Whether PyTorch runs a module of the model's own, or TorchScript, from Python. */
+function isPythonRuntime({ runtime }: Named, backend: string | undefined): boolean {
+  return backend === "pytorch" && runtime === "model.py";
 }

@@ -82,12 +82,29 @@ function readMessage(text: string): { readonly message: protobuf.Message } | { r
 /** protobufjs's words in those of config.pbtxt, with the line. */
 function syntaxProblem(error: string, text: string, file: string): Problem {
   const [, words = error, told] = /^(.*) \(line (\d+)\)$/s.exec(error) ?? [];
-  const { message, hint } = inOwnWords(words);
+  const line = told === undefined ? lineOf(error, text) : Number(told);
+  const { message, hint } = templateFlaw(text.split("\n")[line - 1] ?? "") ?? inOwnWords(words);
   return {
-    file: `${file}:${told ?? String(lineOf(error, text))}`,
+    file: `${file}:${String(line)}`,
     path: "",
     message: legible(message),
     hint,
+  };
+}
+
+/** Variables such as `${max_batch_size}` that a template's user is to fill in, each once. */
+export function templateVariables(text: string): string[] {
+  return [...new Set(text.match(/\$\{\w+\}/g))];
+}
+
+/** tensorrtllm_backend, for one, hands out templates of configs, with a script that fills them in. */
+function templateFlaw(line: string): Pick<Problem, "message" | "hint"> | undefined {
+  const variables = templateVariables(line);
+  if (variables.length === 0) return undefined;
+  const message = `this is a template whose ${variables.join(", ")} is not filled in`;
+  return {
+    message,
+    hint: "fill it in first; for those of tensorrtllm_backend there is tools/fill_template.py",
   };
 }
 

@@ -86,11 +86,17 @@ function cpuInstances({ instances = [] }: ModelSpec): ModelSpec["instances"] {
 
 /** What the adapter has no hands for; a GPU host's backend does it. */
 function whyNotAdapted(spec: ModelSpec, backend: string | undefined): Omit<Problem, "file"> | undefined {
-  const hint = `leave ${spec.name} out of \`servers\` here, or deploy it to a target with GPUs`;
+  const hint = "targets with GPUs serve it";
   if (backend === undefined || !adapted.includes(backend))
     return {
       path: "backend",
       message: `the ${backend ?? "unknown"} backend does not run on this machine`,
+      hint,
+    };
+  if (spec.runtime?.endsWith(".py") === true)
+    return {
+      path: "runtime",
+      message: "the CPU adapter of this machine runs the backend's usual runtime only",
       hint,
     };
   if (spec.inputs.length === 0 || spec.outputs.length === 0) {

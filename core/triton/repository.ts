@@ -1,5 +1,6 @@
 import { compare, sha256, type Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
+import { resolveBackend } from "./backends.ts";
 import { renderConfigPbtxt } from "./config-from-spec.ts";
 import type { Bytes } from "../spec/units.ts";
 
@@ -40,10 +41,19 @@ export function generatedFile(path: string, content: string): RepositoryFile {
   return { path, bytes: Buffer.byteLength(content), sha256: sha256(content), from: { content } };
 }
 
+/** Whether nothing is read from a version folder: an ensemble's, or that of a backend without an artifact. */
+export function needsNoFiles({ spec, artifacts }: Model): boolean {
+  if (spec.ensemble !== undefined) return true;
+  if (artifacts.files.length > 0) return false;
+  const { backend, artifact } = resolveBackend(spec, artifacts);
+  return backend !== undefined && artifact === undefined;
+}
+
 /** The versions a server loads under the spec's policy, ascending. */
-export function servedVersions({ spec, artifacts }: Model): number[] {
-  // An ensemble has no files; Triton still wants a version folder.
-  if (spec.ensemble !== undefined) return [1];
+export function servedVersions(model: Model): number[] {
+  // Triton still wants a version folder.
+  if (needsNoFiles(model)) return [1];
+  const { spec, artifacts } = model;
   const present = [...new Set(artifacts.files.map((file) => Number(file.path.split("/")[0])))].sort(
     (a, b) => a - b,
   );
@@ -64,7 +74,7 @@ function modelFiles(model: Model): RepositoryFile[] {
   return [
     generatedFile(`${spec.name}/config.pbtxt`, renderConfigPbtxt(spec)),
     // Object stores and manifests know no empty folders.
-    ...(spec.ensemble === undefined ? [] : [generatedFile(`${spec.name}/1/.keep`, "")]),
+    ...(needsNoFiles(model) ? [generatedFile(`${spec.name}/1/.keep`, "")] : []),
     ...[...companions, ...servedFiles(model)].map((file) => ({
       path: `${spec.name}/${file.path}`,
       bytes: file.bytes,

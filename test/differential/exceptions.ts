@@ -29,7 +29,7 @@ const deliberate: readonly DeliberateRefusal[] = [
     rules: /^warmup-(unknown-input|empty)$/,
     reason: "Triton hands a tensor of another name over as it is, which no backend reads",
   },
-  { rules: /^duplicate-tensor$/, reason: "Triton keeps the last of two and drops the other in silence" },
+  { rules: /^duplicate-tensor$/, reason: "Triton loads it, and counts one input too many in every request" },
   { rules: /^duplicate-state$/, reason: "Triton ignores the second of two, with a line in its log" },
   { rules: /^growable-state$/, reason: "Triton loads it; the first request then finds no state" },
   {

@@ -29,7 +29,9 @@ export function projectJudge(folder: string): Judge {
     const { models, problems } = loadOne(folder, candidateName, printConfigPbtxt(config), files);
     const byName = new Map([...stepModels, ...models].map((model) => [model.spec.name, model]));
     const found = models.flatMap(
-      (model) => checkModel({ model, models: byName, server: { release, customBackends: [] } }).problems,
+      (model) =>
+        checkModel({ model, models: byName, server: { release, customBackends: [], customAgents: [] } })
+          .problems,
     );
     const rules = [...new Set([...problems, ...found].map(ruleOf))];
     return { accepted: rules.length === 0, rules };

@@ -1,10 +1,20 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { replaceFolder, sweep } from "../../commands/files/replace.ts";
 import { mergeStackFiles } from "../../commands/local/home.ts";
 import { smokeInputs } from "../../commands/local/smoke.ts";
+import { main as schema } from "../../commands/schema.ts";
 import { modelOf } from "../support/models.ts";
 import { root } from "../support/platform.ts";
 
@@ -68,6 +78,7 @@ describe("npm run model:build", () => {
     const program = path.join(root, "commands", "run.mjs");
     const { exitCode, all } = await execa(process.execPath, [program, "model-build", ...args], {
       cwd: root,
+      env: { npm_lifecycle_event: undefined },
       reject: false,
       all: true,
     });
@@ -78,7 +89,7 @@ describe("npm run model:build", () => {
     const out = path.join(folder, "repository");
     const { code, text } = await build("models", "--out", out);
     expect(code, text).toBe(0);
-    expect(text).toMatch(/6 models, \d+ files, content hash [0-9a-f]{64}/);
+    expect(text).toMatch(/6 models for Triton \d\d\.\d\d, \d+ files, content hash [0-9a-f]{64}/);
     expect(readFileSync(path.join(out, "embedding-model", "config.pbtxt"), "utf8")).toContain(
       'backend: "onnxruntime"',
     );
@@ -107,5 +118,114 @@ describe("npm run model:build", () => {
     expect(readFileSync(path.join(out, "m", "config.pbtxt"), "utf8")).toContain("preferred_batch_size: 8");
     // One of the two specs could not be read.
     expect(written.code).toBe(1);
+  });
+
+  it("judges for the release and the backends that are named", async () => {
+    const models = path.join(folder, "models");
+    mkdirSync(path.join(models, "m", "1"), { recursive: true });
+    const tensor = "[{ name: x, dataType: FP32, dims: [1] }]";
+    const spec = `backend: mine\nmaxBatchSize: 0\ninputs: ${tensor}\noutputs: ${tensor}\n`;
+    writeFileSync(path.join(models, "m", "model.yaml"), spec);
+    writeFileSync(path.join(models, "m", "1", "x"), "");
+    const [one, other] = [path.join(folder, "one"), path.join(folder, "other")];
+    expect((await build(models, "--out", one)).text).toContain("has no backend `mine`");
+    const { code, text } = await build(
+      models,
+      "--out",
+      one,
+      "--custom-backend",
+      "mine",
+      "--release",
+      "24.12",
+    );
+    expect([code, text]).toEqual([0, expect.stringContaining("1 models for Triton 24.12")]);
+
+    const late = spec.replace("mine", "tensorflow\nplatform: tensorflow_savedmodel");
+    writeFileSync(path.join(models, "m", "model.yaml"), late);
+    expect((await build(models, "--out", other, "--release", "24.10")).text).not.toContain("backend-not-in");
+    expect((await build(models, "--out", other)).text).toContain("backend-not-in-release");
+    const refused = await build(models, "--out", other, "--release", "24.13");
+    expect([refused.code, refused.text]).toEqual([1, expect.stringContaining("is no release of Triton's")]);
+  });
+
+  it("leaves nothing of a repository that could not be written as a whole", async () => {
+    const models = path.join(folder, "models");
+    mkdirSync(path.join(models, "m", "1"), { recursive: true });
+    writeFileSync(
+      path.join(models, "m", "model.yaml"),
+      "backend: python\nmaxBatchSize: 0\nfiles: [config.pbtxt]\n",
+    );
+    writeFileSync(path.join(models, "m", "1", "model.py"), "");
+    // Two files want the same place, and the second is put below the first.
+    mkdirSync(path.join(models, "m", "config.pbtxt"));
+    writeFileSync(path.join(models, "m", "config.pbtxt", "x"), "");
+    const { code, text } = await build(models, "--out", path.join(folder, "repository"), "--no-check");
+    expect([code, text]).toEqual([1, expect.stringContaining("cannot be written")]);
+    expect(readdirSync(folder)).toEqual(["models"]);
+  });
+
+  it.each(["/etc/passwd", "/dev/null/x"])("says plainly that %s is no folder to write to", async (out) => {
+    const { code, text } = await build("models", "--out", out);
+    expect([code, text]).toEqual([1, expect.stringContaining(`${out} cannot be written`)]);
+    expect(text).not.toContain("bug");
+  });
+});
+
+describe("npm run schema", () => {
+  it("takes no arguments", async () => {
+    await expect(schema(["--foo"])).rejects.toThrow("Unknown option '--foo'");
+  });
+});
+
+describe("a folder that is replaced", () => {
+  let home: string;
+  let place: string;
+  beforeEach(() => {
+    home = mkdtempSync(path.join(tmpdir(), "tp-replace-"));
+    place = path.join(home, "b");
+  });
+  afterEach(() => {
+    rmSync(home, { recursive: true, force: true });
+  });
+
+  function fill(text: string): (folder: string) => void {
+    return (folder) => {
+      writeFileSync(path.join(folder, "x"), text);
+    };
+  }
+
+  it("is as it was where it cannot be filled", async () => {
+    await replaceFolder(place, fill("old"));
+    const failing = replaceFolder(place, (folder) => {
+      writeFileSync(path.join(folder, "x"), "half");
+      throw new Error("no space");
+    });
+    await expect(failing).rejects.toThrow("no space");
+    expect([readdirSync(home), readFileSync(path.join(place, "x"), "utf8")]).toEqual([["b"], "old"]);
+  });
+
+  it("sweeps what processes that were killed left of it, and of nothing else", async () => {
+    // No process has a number as high: Linux allows 2^22.
+    const dead = 2 ** 22 + 1;
+    const alive = process.ppid;
+    const others = [
+      `.b.${String(alive)}.unfinished`,
+      ".b2.unfinished",
+      ".bb.unfinished",
+      ".b.yaml",
+      ".unfinished",
+    ];
+    const leftovers = [".b.unfinished", `.b.${String(dead)}.unfinished`, `.b.${String(dead)}.replaced`];
+    for (const name of [...others, ...leftovers, "b"]) mkdirSync(path.join(home, name));
+    await replaceFolder(place, fill("new"));
+    expect(readdirSync(home).sort()).toEqual([...others, "b"].sort());
+  });
+
+  it("comes back where a process was killed between taking the old away and putting the new there", () => {
+    mkdirSync(path.join(home, ".b.replaced"));
+    writeFileSync(path.join(home, ".b.replaced", "x"), "mine");
+    sweep(place);
+    expect(readFileSync(path.join(place, "x"), "utf8")).toBe("mine");
+    expect(readdirSync(home)).toEqual(["b"]);
   });
 });

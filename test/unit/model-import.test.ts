@@ -7,16 +7,18 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { importModel, type ImportOptions } from "../../commands/import/model.ts";
 import { schemaComment } from "../../commands/import/spec-file.ts";
 import { findSources } from "../../commands/import/sources.ts";
 import { loadModels } from "../../core/spec/load.ts";
+import { newestRelease } from "../../core/triton/releases.ts";
 import { projectRoot } from "../support/tools.ts";
 
 let home = "";
@@ -176,6 +178,63 @@ files: ["2", env.tar.gz]
     );
   });
 
+  it("names the companions of a model that is where it should be, and copies nothing", async () => {
+    out = repository;
+    write({
+      "e/config.pbtxt": 'backend: "python"',
+      "e/1/model.py": "code",
+      "e/tokenizer/vocab.txt": "words",
+    });
+    const { imported } = await bring([path.join(repository, "e")]);
+    expect(imported[0]).toMatchObject({ versions: ["1"], bytes: 0 });
+    expect(imported[0]?.notes.map(({ file }) => file)).toEqual([path.join(repository, "e", "tokenizer")]);
+    const { value, problems } = loadModels(repository);
+    const model = value.find(({ spec }) => spec.name === "e");
+    expect(problems.filter(({ file }) => file.startsWith("repository/e"))).toEqual([]);
+    expect(model?.spec.files).toEqual(["tokenizer"]);
+    expect(model?.companions.map((file) => file.path)).toEqual(["tokenizer/vocab.txt"]);
+    expect(model?.artifacts).toMatchObject({ unlocked: [], missing: [] });
+
+    // Again: what the first import wrote is no companion.
+    expect((await bring([path.join(repository, "e")], { force: true, configOnly: true })).refused).toEqual(
+      [],
+    );
+    expect(readFileSync(path.join(repository, "e", "model.yaml"), "utf8")).toContain("files: [tokenizer]\n");
+  });
+
+  it("says which hidden files are left behind, but for empty ones", async () => {
+    write({
+      "e/config.pbtxt": "",
+      "e/.cache/x": "x",
+      "e/1/.vocab": "words",
+      "e/1/.keep": "",
+      "e/1/a.pyc": "x",
+    });
+    const { imported } = await bring([path.join(repository, "e")]);
+    expect(imported[0]?.notes.map(({ message }) => message)).toEqual([
+      "hidden files are no part of a model here, and no server gets them: .cache, 1/.vocab",
+    ]);
+    expect(filesIn(path.join(out, "e"))).toEqual(["model.yaml"]);
+  });
+
+  it("says which variables of a template are left in its texts", async () => {
+    const parameters = ["a", "b", "a"].map(
+      (name, i) => `parameters { key: "${String(i)}" value { string_value: "\${${name}}" } }`,
+    );
+    write({ "e/config.pbtxt": parameters.join("\n") });
+    const { imported } = await bring([path.join(repository, "e")]);
+    expect(imported[0]?.notes.map(({ message }) => message)).toEqual([
+      "these variables of a template are not filled in: ${a}, ${b}",
+    ]);
+  });
+
+  it("brings back what an import that was killed had taken away", async () => {
+    write({ ".a.replaced/model.yaml": "mine", ".a.unfinished/1/model.onnx": "half" }, out);
+    const { messages } = await bring([path.join(repository, "a")]);
+    expect(messages).toEqual([`${path.join(out, "a")} is there already`]);
+    expect(filesIn(out)).toEqual(["a/model.yaml"]);
+  });
+
   it("leaves nothing of a model that could not be copied", async () => {
     symlinkSync("nowhere", path.join(repository, "a", "1", "gone.bin"));
     symlinkSync("..", path.join(repository, "a", "3", "circle"));
@@ -276,19 +335,52 @@ describe("npm run model:import", () => {
     const program = path.join(projectRoot, "commands", "run.mjs");
     const { exitCode, stdout, stderr } = await execa(process.execPath, [program, "model-import", ...args], {
       cwd: projectRoot,
+      env: { npm_lifecycle_event: undefined },
       reject: false,
     });
     return { code: exitCode ?? -1, stdout, stderr };
   }
 
+  it.each([
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const)("that is stopped by %s leaves nothing unfinished, and says so", async (signal, code) => {
+    write({ "a/config.pbtxt": config, "a/1/model.onnx": "weights", "b/config.pbtxt": "", "b/1/large": "" });
+    truncateSync(path.join(repository, "b", "1", "large"), 64 * 2 ** 30);
+    const program = path.join(projectRoot, "commands", "run.mjs");
+    const child = execa(process.execPath, [program, "model-import", repository, "--out", out], {
+      cwd: projectRoot,
+      env: { npm_lifecycle_event: undefined },
+      reject: false,
+    });
+    await vi.waitFor(
+      () => {
+        expect(readdirSync(out).filter((name) => name.startsWith(".b."))).not.toEqual([]);
+      },
+      { timeout: 20_000 },
+    );
+    child.kill(signal);
+    const { exitCode, stderr } = await child;
+    expect([exitCode, stderr]).toEqual([
+      code,
+      expect.stringContaining(`Stopped: ${path.join(out, "b")} is as it was before`),
+    ]);
+    expect(readdirSync(out)).toEqual(["a"]);
+  });
+
   it("shows what was imported, what its rules say beside, and what was not", async () => {
-    const tooLarge = config.replace("dynamic_batching {", "dynamic_batching { preferred_batch_size: 99");
+    const tooLarge = config.replace(/default_queue_policy {.*?}/, "preferred_batch_size: 99");
     write({ "a/config.pbtxt": tooLarge, "a/1/model.onnx": "weights" });
     const good = await run(repository, "--out", out);
     expect(good.code, good.stderr).toBe(0);
     expect(good.stdout).toMatch(/│ a +│ onnxruntime +│ 1 +│ 7 B +│/);
-    expect(good.stderr).toContain("99 is larger than maxBatchSize 8");
-    expect(good.stderr).toContain("there is no file `labels.txt`");
+    expect(good.stdout).toContain(`Judged by the rules for Triton ${newestRelease}`);
+    const [advice = "", problems = ""] = good.stderr.split("Imported; these would be refused. ");
+    expect(problems).toContain("99 is larger than maxBatchSize 8");
+    expect(problems).toContain("there is no file `labels.txt`");
+    expect(problems.match(/^ {2}\S.*/gm)?.filter((line) => !/^ {2}line \d+, /.test(line))).toEqual([]);
+    expect(advice).toMatch(/pieces? of advice:\n\nmodels\/a\/model\.yaml\n {2}line \d+, /);
+    expect(advice).not.toContain("problem");
 
     write({ "b/config.pbtxt": "{" });
     const bad = await run(path.join(repository, "b"), "--out", out);
@@ -304,6 +396,12 @@ describe("npm run model:import", () => {
     const file = path.join(home, "file");
     writeFileSync(file, "");
     write({ "a/config.pbtxt": config });
-    expect((await run(repository, "--out", file)).stderr).toContain("is no folder to import into");
+    for (const folder of [file, "/dev/null/x"]) {
+      const refused = await run(repository, "--out", folder);
+      expect([refused.code, refused.stderr]).toEqual([
+        1,
+        expect.stringContaining(`${folder} cannot be written`),
+      ]);
+    }
   });
 });

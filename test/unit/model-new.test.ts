@@ -1,9 +1,19 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { execa } from "execa";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { main } from "../../commands/model-new.ts";
 import { templates } from "../../commands/new/templates.ts";
+import { UserError } from "../../commands/setup/user-error.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { newestRelease } from "../../core/triton/releases.ts";
 import { checkModel } from "../../core/triton/rules/index.ts";
@@ -27,7 +37,7 @@ async function create(...args: string[]): Promise<void> {
 function judge() {
   const { value, problems } = loadModels(out);
   const models = new Map(value.map((model) => [model.spec.name, model]));
-  const server = { release: newestRelease, customBackends: [] } as const;
+  const server = { release: newestRelease, customBackends: [], customAgents: [] } as const;
   const checked = value.map((model) => checkModel({ model, models, server }));
   return {
     models: value,
@@ -98,6 +108,35 @@ describe("npm run model:new", () => {
   ])("refuses %j", async (args, message) => {
     await expect(create(...args)).rejects.toThrow(message);
     expect(existsSync(out)).toBe(false);
+  });
+
+  it.each(["/etc/passwd", "/dev/null/x"])("says plainly that %s is no folder to write to", async (folder) => {
+    const refused = main(["m", "--backend", "python", "--out", folder]);
+    await expect(refused).rejects.toThrow(UserError);
+    await expect(refused).rejects.toThrow(`${folder} cannot be written`);
+  });
+
+  it("takes paths as those who type them mean them, and the project's models where no folder is named", async () => {
+    const user = path.dirname(out);
+    const program = path.join(projectRoot, "commands", "run.mjs");
+    const python = ["--backend", "python"];
+    const asNpm = { npm_lifecycle_event: "model:new", INIT_CWD: user };
+    async function run(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+      return execa(process.execPath, [program, "model-new", ...args], {
+        cwd,
+        env: { npm_lifecycle_event: undefined, INIT_CWD: undefined, ...env },
+        reject: false,
+      });
+    }
+    expect((await run(projectRoot, ["m", ...python, "--out", "models"], asNpm)).exitCode).toBe(0);
+    expect((await run(user, ["n", ...python, "--out", "models"])).exitCode).toBe(0);
+    expect(readdirSync(out).sort()).toEqual(["m", "n"]);
+    writeFileSync(path.join(user, "mine.onnx"), "no model");
+    const onnxArgs = ["o", "--onnx", "mine.onnx", "--out", "models"];
+    expect((await run(projectRoot, onnxArgs, asNpm)).stderr).toContain("this is no ONNX model");
+    // A model of the project: had it looked anywhere else, one would have been made.
+    const taken = await run(user, ["text-labels", ...python]);
+    expect(taken.stderr).toContain(`${path.join(projectRoot, "models", "text-labels")} is there already`);
   });
 
   it.skipIf(venvPython.program === undefined)(

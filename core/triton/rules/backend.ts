@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { suggest } from "../../spec/problem.ts";
 import type { DataType } from "../../spec/model/tensors.ts";
 import { imageBackends, imageOf, isPair, platformsOf, runtimesOf } from "../backends.ts";
@@ -30,9 +31,10 @@ export const backendRules: readonly Rule[] = [
   {
     code: "unknown-backend",
     about:
-      "The image has the backend: it is one of NVIDIA's, one that the config says the image adds, or one whose library lies in the model's version folder.",
+      "The image has the backend: it is one of NVIDIA's, one that the config says the image adds, or one whose library lies in the model's folder or its version folders.",
     severity: "error",
-    source: "core/src/backend_model.cc TritonModel::GetBackendRuntimeLibraryName",
+    source:
+      "core/src/backend_model.cc TritonModel::GetBackendLibrarySearchPaths, GetBackendRuntimeLibraryName",
     check: unknown,
   },
   {
@@ -52,16 +54,33 @@ export const backendRules: readonly Rule[] = [
   {
     code: "unknown-runtime",
     about:
-      "The runtime is a library or Python file that the backend has, or one in the model's version folder.",
+      "The runtime is a library or Python file that the backend has, or a library in the model's folder or its version folders.",
     severity: "error",
     source: "core/src/backend_model.cc TritonModel::GetBackendLibraryProperties",
     check: runtime,
   },
   {
-    code: "execution-environment-missing",
-    about: "A packed Python environment inside the model's folder is there.",
+    code: "vllm-not-decoupled",
+    about:
+      "A vLLM model is decoupled. The backend would write that into the config, but here nothing completes it, and then refuses to load.",
     severity: "error",
-    source: "python_backend/src/pb_env.cc EnvironmentManager::ExtractIfNotExtracted",
+    source: "vllm_backend/src/model.py TritonPythonModel._init_engine_args; init_engine in older releases",
+    check: vllmDecoupled,
+  },
+  {
+    code: "vllm-batch-dimension",
+    about:
+      "A vLLM model has no batch dimension: the engine batches by itself, and takes the first row of a batch for the prompt.",
+    severity: "error",
+    source: "vllm_backend/src/model.py auto_complete_config; src/utils/request.py _get_input_tensors",
+    check: vllmBatches,
+  },
+  {
+    code: "execution-environment-missing",
+    about: "A Python environment inside the model's folder is there: packed, or a folder with bin/activate.",
+    severity: "error",
+    source:
+      "python_backend/src/pb_env.cc EnvironmentManager::ExtractIfNotExtracted; stub_launcher.cc StubLauncher::Launch; this project: a repository holds what the models' folders hold",
     check: executionEnvironment,
   },
   {
@@ -89,7 +108,7 @@ export const backendRules: readonly Rule[] = [
   {
     code: "unknown-repository-agent",
     about:
-      "The image has the repository agent: NVIDIA's have `checksum`, and no others are known to this platform.",
+      "The image has the repository agent: NVIDIA's have `checksum`, and the config says which the image adds.",
     severity: "error",
     source: "core/src/repo_agent.cc TritonRepoAgentManager::CreateAgent",
     check: unknownAgent,
@@ -176,24 +195,39 @@ function platformRelease({ resolved: { platform }, server }: RuleContext): Findi
       ];
 }
 
-function unknown({ resolved: { backend }, server, versions }: RuleContext): Finding[] {
-  if (backend === undefined || imageOf(backend) !== undefined) return [];
-  const { customBackends } = server;
-  const library = `libtriton_${backend}.so`;
-  const bundled = versions.length > 0 && versions.every(({ paths }) => paths.has(library));
-  if (bundled || customBackends.includes(backend)) return [];
+function unknown(context: RuleContext): Finding[] {
+  const { backend } = context.resolved;
+  if (backend === undefined || imageOf(backend) !== undefined || isAdded(context, backend)) return [];
+  const known = [...imageBackends(), ...context.server.customBackends];
   return [
     {
       path: "backend",
       message: `the image has no backend \`${backend}\``,
-      hint: `${suggest(backend, [...imageBackends(), ...customBackends])}; a backend of your own goes into the server's customBackends`,
+      hint: `${suggest(backend, known)}; one that an image of your own has goes into the stack's config: \`triton-platform:customBackends: [${backend}]\``,
     },
   ];
 }
 
-function release({ resolved: { backend }, server }: RuleContext): Finding[] {
-  const gone = backend === "tensorflow" && !isAtLeast(lastTensorFlowRelease, server.release);
-  return !gone || server.customBackends.includes(backend)
+/** Whether an image of one's own has the backend, or the model brings its library. */
+function isAdded(context: RuleContext, backend: string): boolean {
+  const library = context.model.spec.runtime ?? `libtriton_${backend}.so`;
+  return context.server.customBackends.includes(backend) || isBrought(context, library);
+}
+
+/** Whether a library lies where Triton looks before it looks into the image: the version's folder, then the model's. */
+function isBrought({ model, versions }: RuleContext, library: string): boolean {
+  // A Python file is that of the backend, never the model's own.
+  if (library === "model.py") return false;
+  return (
+    model.companions.some(({ path }) => path === library) ||
+    (versions.length > 0 && versions.every(({ paths }) => paths.has(library)))
+  );
+}
+
+function release(context: RuleContext): Finding[] {
+  const { resolved, server } = context;
+  const gone = resolved.backend === "tensorflow" && !isAtLeast(lastTensorFlowRelease, server.release);
+  return !gone || isAdded(context, resolved.backend)
     ? []
     : [
         {
@@ -204,12 +238,11 @@ function release({ resolved: { backend }, server }: RuleContext): Finding[] {
       ];
 }
 
-function otherImage({ resolved: { backend }, server }: RuleContext): Finding[] {
+function otherImage(context: RuleContext): Finding[] {
+  const { resolved, server } = context;
+  const { backend } = resolved;
   const image = backend === undefined ? undefined : imageOf(backend);
-  return backend === undefined ||
-    image === undefined ||
-    image === "py3" ||
-    server.customBackends.includes(backend)
+  return backend === undefined || image === undefined || image === "py3" || isAdded(context, backend)
     ? []
     : [
         {
@@ -220,15 +253,14 @@ function otherImage({ resolved: { backend }, server }: RuleContext): Finding[] {
       ];
 }
 
-function runtime({ model: { spec }, resolved: { backend }, server, versions }: RuleContext): Finding[] {
-  const { runtime: named, ensemble } = spec;
+function runtime(context: RuleContext): Finding[] {
+  const { model, resolved, server } = context;
+  const { runtime: named, ensemble } = model.spec;
+  const { backend } = resolved;
   if (named === undefined || ensemble !== undefined || backend === undefined) return [];
   if (imageOf(backend) === undefined || server.customBackends.includes(backend)) return [];
   const known = runtimesOf(backend);
-  // A Python file is that of the backend, never the model's own.
-  const bundled =
-    named !== "model.py" && versions.length > 0 && versions.every(({ paths }) => paths.has(named));
-  return bundled || known.includes(named)
+  return known.includes(named) || isBrought(context, named)
     ? []
     : [
         {
@@ -239,28 +271,73 @@ function runtime({ model: { spec }, resolved: { backend }, server, versions }: R
       ];
 }
 
-const modelDirectory = "$$TRITON_MODEL_DIRECTORY/";
-
-function executionEnvironment({ model, resolved: { backend }, versions }: RuleContext): Finding[] {
-  const { spec, companions } = model;
-  const parameter = "EXECUTION_ENV_PATH";
-  const value = Object.hasOwn(spec.parameters, parameter) ? spec.parameters[parameter] : undefined;
-  if (backend !== "python" || value?.startsWith(modelDirectory) !== true) return [];
-  const file = value.slice(modelDirectory.length);
-  const [version = "", ...rest] = file.split("/");
-  const served = versions.find((candidate) => String(candidate.version) === version);
-  const isThere =
-    served?.paths.has(rest.join("/")) === true ||
-    companions.some(({ path }) => path === file || path.startsWith(`${file}/`));
-  return isThere
+function vllmDecoupled({ model: { spec }, resolved: { backend } }: RuleContext): Finding[] {
+  return backend !== "vllm" || spec.transactionPolicy?.decoupled === true
     ? []
     : [
         {
-          path: `parameters.${parameter}`,
-          message: `there is no \`${file}\` among what is served`,
-          hint: "name it under `files`, or put it into a version folder",
+          path: "transactionPolicy.decoupled",
+          message: "missing, and the vllm backend loads decoupled models only",
+          hint: "write `transactionPolicy: { decoupled: true }`: nothing completes it here",
         },
       ];
+}
+
+function vllmBatches({ model: { spec }, resolved: { backend } }: RuleContext): Finding[] {
+  return backend !== "vllm" || spec.maxBatchSize === 0
+    ? []
+    : [
+        {
+          path: "maxBatchSize",
+          message: `${String(spec.maxBatchSize)} puts a batch dimension in front of the prompt, which vLLM does not take`,
+          hint: "write maxBatchSize: 0: the engine batches by itself",
+        },
+      ];
+}
+
+const modelDirectory = "$$TRITON_MODEL_DIRECTORY/";
+
+function executionEnvironment(context: RuleContext): Finding[] {
+  const { model, resolved } = context;
+  const parameter = "EXECUTION_ENV_PATH";
+  const value = Object.hasOwn(model.spec.parameters, parameter)
+    ? model.spec.parameters[parameter]
+    : undefined;
+  if (resolved.backend !== "python" || value?.startsWith(modelDirectory) !== true) return [];
+  const path = `parameters.${parameter}`;
+  const place = posix.normalize(value.slice(modelDirectory.length)).replace(/\/$/, "");
+  if (place === ".." || place.startsWith("../")) {
+    return [
+      {
+        path,
+        message: `\`${value}\` lies outside the model's folder, which is all that is served of it`,
+        hint: "put it into the image and write its absolute path, or into this folder and name it under `files`",
+      },
+    ];
+  }
+  const served = servedPaths(context);
+  const isFolder = served.some((file) => file.startsWith(`${place}/`));
+  // Triton unpacks a file, and starts Python from the folder that it gets or is given.
+  const wanted = isFolder ? `${place}/bin/activate` : place;
+  return served.includes(wanted)
+    ? []
+    : [
+        {
+          path,
+          message: `there is no \`${wanted}\` among what is served`,
+          hint: isFolder
+            ? "an unpacked environment has that script: make it with conda-pack or venv"
+            : "name it under `files`, or put it into a version folder",
+        },
+      ];
+}
+
+/** What a server gets of the model, relative to its folder. */
+function servedPaths({ model, versions }: RuleContext): string[] {
+  return [
+    ...model.companions.map(({ path }) => path),
+    ...versions.flatMap(({ version, paths }) => [...paths].map((path) => `${String(version)}/${path}`)),
+  ];
 }
 
 function pythonFilename({ model: { spec }, resolved: { backend } }: RuleContext): Finding[] {
@@ -290,15 +367,16 @@ function agentsEmpty({ model: { spec } }: RuleContext): Finding[] {
     : [];
 }
 
-function unknownAgent({ model: { spec } }: RuleContext): Finding[] {
+function unknownAgent({ model: { spec }, server }: RuleContext): Finding[] {
+  const known = ["checksum", ...server.customAgents];
   return (spec.repositoryAgents ?? []).flatMap(({ name }, i) =>
-    name === "checksum"
+    known.includes(name)
       ? []
       : [
           {
             path: `repositoryAgents[${String(i)}].name`,
             message: `the image has no agent \`${name}\``,
-            hint: "write `checksum`, or leave it out",
+            hint: `${suggest(name, known)}; one that an image of your own has goes into the stack's config: \`triton-platform:customAgents: [${name}]\``,
           },
         ],
   );

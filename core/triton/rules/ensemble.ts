@@ -81,6 +81,13 @@ export const ensembleRules: readonly Rule[] = [
     check: unknownTensors,
   },
   {
+    code: "step-output-twice",
+    about: "An output that a step maps is listed once by its model: Triton takes two for two sources.",
+    severity: "error",
+    source: "core/src/ensemble_utils.cc ValidateTensorMapping",
+    check: repeatedOutputs,
+  },
+  {
     code: "step-input-unmapped",
     about: "Every input of a step's model is mapped, unless it is optional.",
     severity: "error",
@@ -325,16 +332,33 @@ function unmappedInputs(context: RuleContext): Finding[] {
   );
 }
 
+function repeatedOutputs(context: RuleContext): Finding[] {
+  return stepsOf(context).flatMap(({ path, step, model }) => {
+    const names = (model?.spec.outputs ?? []).map(({ name }) => name);
+    return Object.keys(step.outputs)
+      .filter((name) => names.indexOf(name) !== names.lastIndexOf(name))
+      .map((name) => ({
+        path: `${path}.outputs.${name}`,
+        message: `\`${step.model}\` lists \`${name}\` twice, which Triton takes for two sources of one tensor`,
+        hint: "leave one of them out of that model, or leave it unmapped here",
+      }));
+  });
+}
+
 function unmappedOutputs(context: RuleContext): Finding[] {
-  return stepsOf(context).flatMap(({ path, step, model }) =>
-    (model?.spec.outputs ?? [])
-      .filter(({ name }) => !Object.hasOwn(step.outputs, name))
-      .map(({ name }) => ({
-        path: `${path}.outputs`,
-        message: `\`${name}\` of \`${step.model}\` is not mapped, and is computed all the same`,
-        hint: "map it where it is of use, or silence this with the reason",
-      })),
-  );
+  return stepsOf(context).flatMap(({ path, step, model }) => {
+    const names = new Set(model?.spec.outputs.map(({ name }) => name));
+    const unmapped = [...names].filter((name) => !Object.hasOwn(step.outputs, name));
+    return unmapped.length === 0
+      ? []
+      : [
+          {
+            path: `${path}.outputs`,
+            message: `of \`${step.model}\` not mapped, and computed all the same: ${unmapped.join(", ")}`,
+            hint: "map what is of use, or silence this with the reason",
+          },
+        ];
+  });
 }
 
 function writtenTwice(context: RuleContext): Finding[] {

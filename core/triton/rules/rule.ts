@@ -56,6 +56,8 @@ export interface ServerFacts {
   readonly release: Release;
   /** Backends that the image has besides NVIDIA's. */
   readonly customBackends: readonly string[];
+  /** Repository agents that the image has besides NVIDIA's. */
+  readonly customAgents: readonly string[];
   /** CUDA devices a replica sees; undefined where the config does not say. */
   readonly accelerator?: {
     /** For people: `A100-SXM4-80GB`, or with a MIG profile. */

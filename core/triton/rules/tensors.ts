@@ -1,6 +1,6 @@
 import type { InputSpec, ModelSpec, OutputSpec } from "../../spec/model.ts";
 import { suggest } from "../../spec/problem.ts";
-import { knowsItsTensors } from "../backends.ts";
+import { neededTensors } from "../backends.ts";
 import type { Finding, Rule, RuleContext } from "./rule.ts";
 
 /** Inputs and outputs, and those the backend derives from a whole batch (spec/model/tensors.ts). */
@@ -8,10 +8,10 @@ export const tensorRules: readonly Rule[] = [
   {
     code: "tensors-left-out",
     about:
-      "Inputs and outputs are written down: this platform starts Triton with --disable-auto-complete-config, so that what runs is what was reviewed, and these backends then refuse a model whose tensors are missing.",
+      "Inputs and outputs are written down: this platform starts Triton with --disable-auto-complete-config, so that what runs is what was reviewed. Backends that read a format, DALI and vLLM then refuse a model whose tensors are missing; FIL fails every request.",
     severity: "error",
     source:
-      "onnxruntime_backend/src/onnxruntime.cc ModelInstanceState::ValidateInputs, and the like of the others",
+      "onnxruntime_backend/src/onnxruntime.cc ModelInstanceState::ValidateInputs, and the like of the others; vllm_backend/src/model.py initialize; dali_backend/src/config_tools/config_tools.cc ValidateOutputs; fil_backend/src/model.h predict",
     check: leftOut,
   },
   {
@@ -24,10 +24,27 @@ export const tensorRules: readonly Rule[] = [
   {
     code: "duplicate-tensor",
     about:
-      "Inputs have names of their own, and outputs too. Triton loads the model and then counts one input too many in every request.",
+      "Inputs have names of their own. Triton loads the model and then counts one input too many in every request.",
     severity: "error",
     source: "core/src/model.cc Model::Init (required_input_count_)",
-    check: duplicates,
+    check: ({ model: { spec } }) =>
+      repeated(spec.inputs).map(({ name, index }) => ({
+        path: `inputs[${String(index)}].name`,
+        message: `there are two inputs named \`${name}\``,
+        hint: "give each tensor a name of its own",
+      })),
+  },
+  {
+    code: "duplicate-output",
+    about: "An output that is listed twice is one output: Triton keeps the first.",
+    severity: "advice",
+    source: "core/src/model.cc Model::Init (output_map_)",
+    check: ({ model: { spec } }) =>
+      repeated(spec.outputs).map(({ name, index }) => ({
+        path: `outputs[${String(index)}].name`,
+        message: `\`${name}\` is listed before, and this one has no effect`,
+        hint: "leave it out, or give it the name that is meant",
+      })),
   },
   {
     code: "tensor-too-large",
@@ -145,48 +162,58 @@ function hasOtherInputs({ sequenceBatching, batchInputs }: ModelSpec): boolean {
   );
 }
 
-function missingSides(spec: ModelSpec): ("inputs" | "outputs")[] {
+const sides = ["inputs", "outputs"] as const;
+
+function missingSides(spec: ModelSpec): (typeof sides)[number][] {
   const hasStates = (spec.sequenceBatching?.states.length ?? 0) > 0;
-  return [
-    ...(spec.inputs.length === 0 && !hasOtherInputs(spec) ? (["inputs"] as const) : []),
-    ...(spec.outputs.length === 0 && !hasStates ? (["outputs"] as const) : []),
-  ];
+  const hasOthers = { inputs: hasOtherInputs(spec), outputs: hasStates };
+  return sides.filter((side) => spec[side].length === 0 && !hasOthers[side]);
 }
 
 function leftOut({ model: { spec }, resolved: { backend } }: RuleContext): Finding[] {
-  if (backend === undefined || !knowsItsTensors(backend)) return [];
-  return missingSides(spec).map((side) => ({
-    path: side,
-    message: `missing, and the ${backend} backend is not asked for them`,
-    hint: `write the model's ${side} down: this platform runs what is written and completes nothing`,
-  }));
+  if (backend === undefined) return [];
+  const needed = neededTensors(backend);
+  const missing = missingSides(spec);
+  return sides.flatMap((side): Finding[] => {
+    const { names, example } = needed[side] ?? {};
+    if (names === undefined) return [];
+    const given = new Set(spec[side].map(({ name }) => name));
+    const absent = names.filter((name) => !given.has(name)).join(", ");
+    if (absent === "" && (names.length > 0 || !missing.includes(side))) return [];
+    const message =
+      absent === ""
+        ? `missing, and the ${backend} backend is not asked for them`
+        : `there is no \`${absent}\`, which the ${backend} backend always uses`;
+    const written = example === undefined ? `down the model's ${side}` : `\`${side}: ${example}\``;
+    return [
+      {
+        path: side,
+        message,
+        hint: `write ${written}: this platform runs what is written and completes nothing`,
+      },
+    ];
+  });
 }
 
 function noTensors({ model: { spec }, resolved: { backend } }: RuleContext): Finding[] {
-  if (spec.ensemble !== undefined || (backend !== undefined && knowsItsTensors(backend))) return [];
-  return missingSides(spec).map((side) => ({
-    path: side,
-    message: "there are none, and nothing completes them",
-    hint: `write the model's ${side} down, or say why it has none`,
-  }));
+  if (spec.ensemble !== undefined) return [];
+  const needed = backend === undefined ? {} : neededTensors(backend);
+  return missingSides(spec)
+    .filter((side) => needed[side] === undefined)
+    .map((side) => ({
+      path: side,
+      message: "there are none, and nothing completes them",
+      hint: `write the model's ${side} down, or say why it has none`,
+    }));
 }
 
-function duplicates({ model: { spec } }: RuleContext): Finding[] {
-  return (["inputs", "outputs"] as const).flatMap((side) => {
-    const seen = new Set<string>();
-    return spec[side].flatMap(({ name }, i) => {
-      if (!seen.has(name)) {
-        seen.add(name);
-        return [];
-      }
-      return [
-        {
-          path: `${side}[${String(i)}].name`,
-          message: `there are two ${side} named \`${name}\``,
-          hint: "give each tensor a name of its own",
-        },
-      ];
-    });
+/** Tensors whose name one before them has. */
+function repeated(tensors: readonly { readonly name: string }[]): { name: string; index: number }[] {
+  const seen = new Set<string>();
+  return tensors.flatMap(({ name }, index) => {
+    if (seen.has(name)) return [{ name, index }];
+    seen.add(name);
+    return [];
   });
 }
 

@@ -1,5 +1,7 @@
 import { versionFolders } from "../../spec/artifacts.ts";
 import type { ModelSpec } from "../../spec/model.ts";
+import type { ResolvedBackend } from "../backends.ts";
+import { needsNoFiles } from "../repository.ts";
 import type { Finding, Rule, RuleContext } from "./rule.ts";
 
 /** A model's version folders and the artifacts in them. */
@@ -13,7 +15,8 @@ export const versionRules: readonly Rule[] = [
   },
   {
     code: "no-version",
-    about: "A model has a version folder with files in it.",
+    about:
+      "A model has a version folder with files in it, unless its backend reads none, as TensorRT-LLM and many of one's own do.",
     severity: "error",
     source: "core/src/model_lifecycle.cc VersionsToLoad, AsyncLoad",
     check: noVersion,
@@ -85,16 +88,29 @@ function locked({ model: { spec, artifacts: found } }: RuleContext): Finding[] {
       ];
 }
 
-function noVersion({ model: { spec, artifacts: found }, resolved }: RuleContext): Finding[] {
-  return spec.ensemble !== undefined || found.files.length > 0
-    ? []
-    : [
-        {
-          path: "",
-          message: "there is no version folder with files in it",
-          hint: `put the artifact into ${spec.name}/1/${resolved.artifact ?? "<artifact>"}, or build it: npm run models -- ${spec.name}`,
-        },
-      ];
+function noVersion({ model, resolved }: RuleContext): Finding[] {
+  const { spec, artifacts: found } = model;
+  if (found.files.length > 0 || needsNoFiles(model)) return [];
+  const reads =
+    resolved.artifact === undefined
+      ? `put what the backend reads into ${spec.name}/1`
+      : `put what the ${resolved.backend ?? ""} backend reads there: ${artifactPath(spec, 1, resolved)}`;
+  return [
+    {
+      path: "",
+      message: "there is no version folder with files in it",
+      hint: `${reads}, or build it: npm run models -- ${spec.name}`,
+    },
+  ];
+}
+
+function artifactPath(
+  spec: ModelSpec,
+  version: number,
+  { artifact = "", fallback }: ResolvedBackend,
+): string {
+  const path = `${spec.name}/${String(version)}/${artifact}`;
+  return fallback === undefined ? path : `${path} or ${fallback}`;
 }
 
 function versionNumbers({ model: { artifacts: found } }: RuleContext): Finding[] {
@@ -108,7 +124,8 @@ function versionNumbers({ model: { artifacts: found } }: RuleContext): Finding[]
     }));
 }
 
-function absent({ model: { spec, directory }, versions }: RuleContext): Finding[] {
+function absent({ model, versions }: RuleContext): Finding[] {
+  const { spec, directory } = model;
   const { versions: policy } = spec;
   if (policy === undefined || !("specific" in policy)) return [];
   const served = new Set(versions.map(({ version }) => version));
@@ -119,10 +136,9 @@ function absent({ model: { spec, directory }, versions }: RuleContext): Finding[
           {
             path: `versions.specific[${String(i)}]`,
             message: `there is no version ${String(version)}`,
-            hint:
-              spec.ensemble === undefined
-                ? `versions here: ${versionFolders(directory).join(", ") || "none"}`
-                : "leave `versions` out: an ensemble has version 1",
+            hint: needsNoFiles(model)
+              ? "leave `versions` out: without files there is version 1"
+              : `versions here: ${versionFolders(directory).join(", ") || "none"}`,
           },
         ],
   );
@@ -147,14 +163,15 @@ function readHere(context: RuleContext): string | undefined {
 
 function artifacts(context: RuleContext): Finding[] {
   const { model, resolved, versions } = context;
+  const { backend = "", fallback = "" } = resolved;
   const artifact = readHere(context);
   if (model.spec.ensemble !== undefined || artifact === undefined) return [];
   return versions
-    .filter(({ paths }) => !paths.has(artifact))
+    .filter(({ paths }) => !paths.has(artifact) && !paths.has(fallback))
     .map(({ version }) => ({
       path: "",
       message: `version ${String(version)} has no ${artifact}`,
-      hint: `the ${resolved.backend ?? ""} backend reads ${model.spec.name}/${String(version)}/${artifact}`,
+      hint: `the ${backend} backend reads ${artifactPath(model.spec, version, resolved)}`,
     }));
 }
 

@@ -1,5 +1,7 @@
+import yaml from "js-yaml";
 import { describe, expect, it } from "vitest";
-import { isPair, knowsItsTensors, resolveBackend } from "../../../core/triton/backends.ts";
+import { modelSchema } from "../../../core/spec/model.ts";
+import { isPair, neededTensors, resolveBackend } from "../../../core/triton/backends.ts";
 import { artifactOf, specOf, type SpecFields } from "../../support/models.ts";
 
 function resolve(fields: SpecFields, ...paths: string[]) {
@@ -86,9 +88,36 @@ describe("the backend of a model", () => {
     });
   });
 
+  it("reads what its own code says", () => {
+    expect(resolve({ backend: "dali" })).toEqual({
+      backend: "dali",
+      artifact: "model.dali",
+      fallback: "dali.py",
+    });
+    expect(resolve({ backend: "pytorch", runtime: "model.py" })).toMatchObject({
+      artifact: "model.py",
+      fallback: "model.pt",
+    });
+    expect(resolve({ backend: "tensorrtllm" })).toEqual({ backend: "tensorrtllm" });
+  });
+
+  it.each([
+    [undefined, "xgboost.model"],
+    ["xgboost_ubj", "xgboost.ubj"],
+    ["lightgbm", "model.txt"],
+    ["treelite_checkpoint", "checkpoint.tl"],
+    ["constructor", "xgboost.model"],
+  ])("of trees from %s is read from %s", (type, artifact) => {
+    const parameters: Record<string, string> = type === undefined ? {} : { model_type: type };
+    expect(resolve({ backend: "fil", parameters })).toEqual({ backend: "fil", artifact });
+    expect(resolve({ backend: "fil", parameters, defaultModelFilename: "net" })).toMatchObject({
+      artifact: "net",
+    });
+  });
+
   it("is the end of the model's name where nothing else tells it", () => {
     const spec = specOf("net.own", { backend: undefined });
-    expect(resolveBackend(spec, { files: [] })).toEqual({ backend: "own", artifact: "model.own" });
+    expect(resolveBackend(spec, { files: [] })).toEqual({ backend: "own" });
   });
 
   it("is none for an ensemble", () => {
@@ -108,8 +137,24 @@ describe("what is known of backends", () => {
   });
 
   it("those that read a format hold the config against the model's tensors", () => {
-    expect(knowsItsTensors("onnxruntime")).toBe(true);
-    expect(knowsItsTensors("python")).toBe(false);
-    expect(knowsItsTensors("own")).toBe(false);
+    expect(neededTensors("onnxruntime")).toEqual({ inputs: { names: [] }, outputs: { names: [] } });
+    expect(neededTensors("python")).toEqual({});
+    expect(neededTensors("own")).toEqual({});
+  });
+
+  it("an example of their tensors is what model.yaml may say", () => {
+    const { inputs, outputs } = neededTensors("vllm");
+    const document = yaml.load(
+      `backend: vllm\nmaxBatchSize: 0\ninputs: ${inputs?.example ?? ""}\noutputs: ${outputs?.example ?? ""}`,
+    );
+    expect(modelSchema.parse(document)).toMatchObject({
+      inputs: [
+        { name: "text_input", optional: false },
+        { name: "stream", optional: true },
+        { name: "exclude_input_in_output" },
+        { name: "sampling_parameters" },
+      ],
+      outputs: [{ name: "text_output", dataType: "STRING", dims: [-1] }],
+    });
   });
 });

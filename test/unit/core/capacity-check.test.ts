@@ -59,17 +59,36 @@ describe("GPU memory of a server", () => {
     ]);
   });
 
+  it("with versions that fit apart only is a problem of their spec, without devices that would not do", () => {
+    const { spec } = modelOf("m", {
+      backend: "onnxruntime",
+      versions: { all: true },
+      memory: { weights: "50GiB" },
+    });
+    const { problems } = check([modelWith(spec, ["1/model.onnx", "2/model.onnx"])], {
+      servers: { gpu: { accelerator: { gpu: "a100-80gb", count: 2 } } },
+    });
+    expect(problems).toMatchObject([{ file: "models/m/model.yaml", path: "instances" }]);
+    expect(problems[0]?.hint).not.toContain("gpus");
+  });
+
+  it("has one problem for a device that is not there", () => {
+    const model = modelOf("m", { backend: "onnxruntime", instances: [{ kind: "gpu", gpus: [3] }] });
+    const { problems } = check([model], { servers: { gpu: { accelerator: { gpu: "l4" } } } });
+    expect(problems).toMatchObject([{ file: "models/m/model.yaml", code: "gpu-absent" }]);
+  });
+
   it.each([
     {
       gpu: "a100-80gb" as const,
       mig: "1g.5gb",
-      message: "a a100-80gb has no MIG profile `1g.5gb`",
+      message: "`a100-80gb` has no MIG profile `1g.5gb`",
       hint: "1g.10gb",
     },
     {
       gpu: "l4" as const,
       mig: "1g.5gb",
-      message: "a l4 cannot be cut into MIG slices",
+      message: "`l4` cannot be cut into MIG slices",
       hint: "leave `mig` out",
     },
   ])("of $gpu has no slice $mig", ({ gpu, mig, message, hint }) => {
@@ -99,8 +118,79 @@ describe("replicas on nodes", () => {
       servers: { gpu: { ...servers.gpu, replicas: 9 } },
       nodes: { gpu: { instanceType: "p4de.24xlarge" } },
     });
-    expect(problems).toMatchObject([{ file: "Pulumi.test.yaml", path: "triton-platform:nodes" }]);
-    expect(problems[0]?.message).toContain("8");
+    expect(problems).toEqual([
+      {
+        file: "Pulumi.test.yaml",
+        path: "triton-platform:servers.gpu",
+        message: "`gpu` has 9 replicas, and the nodes for it (1 × gpu) have room for 8, even without others",
+        hint: "allow more nodes (2 of pool `gpu` would do), take larger ones, or run fewer replicas",
+      },
+    ]);
+  });
+
+  it.each([
+    {
+      what: "another GPU",
+      accelerator: { gpu: "h100" as const },
+      nodes: { a: { instanceType: "g4dn.xlarge" as const }, cpu: { instanceType: "m7i.large" as const } },
+      message: "no pool of `nodes` has `h100`: `a` has `t4`, `cpu` has no GPU",
+      hint: "add a pool that has it, like `{ instanceType: p5.4xlarge }`, or size the server for what a pool has",
+    },
+    {
+      what: "the same GPU with less memory",
+      accelerator: { gpu: "a100-80gb" as const },
+      nodes: { a: { instanceType: "p4d.24xlarge" as const } },
+      message: "no pool of `nodes` has `a100-80gb`: `a` has `a100-40gb`",
+      hint: "add a pool that has it, like `{ instanceType: p4de.24xlarge }`, or size the server for what a pool has",
+    },
+    {
+      what: "slices of another GPU that are named alike",
+      accelerator: { gpu: "a100-80gb" as const, mig: "1g.10gb" },
+      nodes: { a: { instanceType: "p5.48xlarge" as const, mig: "1g.10gb" } },
+      message: "no pool of `nodes` has `a100-80gb 1g.10gb`: `a` has `h100 1g.10gb`",
+      hint: "add a pool that has it, like `{ instanceType: p4de.24xlarge, mig: 1g.10gb }`, or size the server for what a pool has",
+    },
+    {
+      what: "whole GPUs, and CPUs",
+      accelerator: { gpu: "a100-80gb" as const, mig: "1g.10gb" },
+      nodes: { a: { allocatable: { cpu: 64, memory: "1TiB", disk: "1TiB", gpu: "a100-80gb" as const } } },
+      message: "no pool of `nodes` has `a100-80gb 1g.10gb`: `a` has `a100-80gb`",
+      hint: "add a pool that has it, like `{ instanceType: p4de.24xlarge, mig: 1g.10gb }`, or size the server for what a pool has",
+    },
+  ])("never go on $what", ({ accelerator, nodes, message, hint }) => {
+    expect(check([small], { servers: { gpu: { accelerator } }, nodes }).problems).toEqual([
+      { file: "Pulumi.test.yaml", path: "triton-platform:servers.gpu.accelerator.gpu", message, hint },
+    ]);
+  });
+
+  it("go on pools with their GPU, also behind one with others", () => {
+    const nodes = {
+      a: { instanceType: "g4dn.12xlarge" as const },
+      b: { instanceType: "p4de.24xlarge" as const },
+    };
+    const { problems, packing } = check([small], { servers, nodes });
+    expect(problems).toEqual([]);
+    expect(packing).toMatchObject({ verdict: "fits", nodes: [{ pool: "b", pods: { gpu: 2 } }] });
+  });
+
+  it("say which GPU they need, where they have models that do not do without", () => {
+    const other = modelOf("other", onGpu);
+    const llm = modelOf("llm", { backend: "tensorrtllm", instances: [{ kind: "cpu" }] }, ["1/model"]);
+    const auto = modelOf("auto", { backend: "onnxruntime", instances: [{ kind: "auto" }] });
+    const fields = { servers: { gpu: {} }, nodes: { cpu: { instanceType: "m7i.4xlarge" as const } } };
+    expect(check([small, other, auto], fields).problems).toEqual([
+      {
+        file: "Pulumi.test.yaml",
+        path: "triton-platform:servers.gpu.accelerator",
+        message: "missing, and `other`, `small` run on GPUs",
+        hint: "say what a replica needs, like `{ gpu: l4 }`; a model that can do without has `kind: cpu`",
+      },
+    ]);
+    expect(check([llm], fields).problems).toContainEqual(
+      expect.objectContaining({ message: "missing, and `llm` runs on GPUs" }),
+    );
+    expect(check([auto], fields).problems).toEqual([]);
+    expect(check([small], { servers: { gpu: {} } }).problems).toEqual([]);
   });
 
   it("count shared memory as memory, and the repository as disk", () => {
@@ -125,7 +215,7 @@ describe("replicas on nodes", () => {
     },
     {
       pool: { instanceType: "g6.xlarge" as const, mig: "1g.10gb" },
-      message: "a l4 cannot be cut into MIG slices",
+      message: "`l4` cannot be cut into MIG slices",
     },
   ])("of a pool that cannot be cut: $message", ({ pool, message }) => {
     expect(check([small], { servers, nodes: { pool } }).problems).toMatchObject([

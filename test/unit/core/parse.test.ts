@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { modelSchema } from "../../../core/spec/model.ts";
 import { parseYaml } from "../../../core/spec/parse.ts";
-import { formatProblems, nearest, type Problem } from "../../../core/spec/problem.ts";
+import type { Problem } from "../../../core/spec/problem.ts";
 
 const file = "models/a/model.yaml";
 const tensor = { dataType: "FP32", dims: [4], isShapeTensor: false, isNonLinearFormatIo: false };
@@ -95,6 +95,66 @@ describe("unknown keys", () => {
       { file, path, line: 6, message: `unknown key \`${key}\``, hint },
     ]);
   });
+});
+
+describe("Triton's own words", () => {
+  it.each([
+    ["instance_group: []", "instance_group", "Triton's `instance_group` is `instances` here"],
+    ["dynamic_batching: {}", "dynamic_batching", "Triton's `dynamic_batching` is `batching` here"],
+    ["input: []", "input", "Triton's `input` is `inputs` here"],
+    ["output: []", "output", "Triton's `output` is `outputs` here"],
+    ["model_warmup: []", "model_warmup", "Triton's `model_warmup` is `warmup` here"],
+    ["version_policy: {}", "version_policy", "Triton's `version_policy` is `versions` here"],
+    ["ensemble_scheduling: {}", "ensemble_scheduling", "Triton's `ensemble_scheduling` is `ensemble` here"],
+    ["response_cache: {}", "response_cache", "Triton's `response_cache` is `responseCache` here"],
+    ["sequence_batching: {}", "sequence_batching", "did you mean `sequenceBatching`?"],
+    ["max_batch_size: 8", "max_batch_size", "did you mean `maxBatchSize`?"],
+    ["warmup: [{ batchSize: 1, data_type: FP32 }]", "warmup[0].data_type", /use one of/],
+    [
+      "batchInputs: [{ kind: item_shape, targetNames: [], sourceInputs: [], dataType: FP32, data_type: FP32 }]",
+      "batchInputs[0].data_type",
+      "did you mean `dataType`?",
+    ],
+    [
+      "batching: { default_queue_policy: {} }",
+      "batching.default_queue_policy",
+      "Triton's `default_queue_policy` is `maxQueueSize`, `timeout`, `timeoutAction`, `allowTimeoutOverride` here",
+    ],
+    [
+      'batching: { priorityQueuePolicies: { "1": { default_timeout_microseconds: 1 } } }',
+      "batching.priorityQueuePolicies.1.default_timeout_microseconds",
+      "Triton's `default_timeout_microseconds` is `timeout` here",
+    ],
+    [
+      "warmup: [{ batchSize: 1, inputs: { x.y: { random_data: true } } }]",
+      "warmup[0].inputs.x.y.random_data",
+      "Triton's `random_data` is `data` here",
+    ],
+    // Where the word is another field's, it is a mistake like any other.
+    ["memory: { instance_group: [] }", "memory.instance_group", /use one of/],
+  ])("for fields are told with those of model.yaml: %s", (text, path, hint) => {
+    expect(problemsOf(withText(text))).toMatchObject([{ path, line: 6, hint: expectedHint(hint) }]);
+  });
+
+  it.each([
+    ["instances: [{ kind: KIND_GPU }]", "instances[0].kind", "Triton's KIND_GPU is `gpu` here"],
+    ["warmup: [{ batchSize: 1, inputs: { x: { dataType: TYPE_FP32 } } }]", undefined, "TYPE_FP32 is `FP32`"],
+    ["warmup: [{ batchSize: 1, inputs: { x: { dataType: TYPE_INT8 } } }]", undefined, "TYPE_INT8 is `INT8`"],
+    ["warmup: [{ batchSize: 1, inputs: { x: { dataType: BYTES } } }]", undefined, "BYTES is `STRING`"],
+    [
+      "batchInputs: [{ kind: BATCH_ACCUMULATED_ELEMENT_COUNT, targetNames: [], sourceInputs: [], dataType: FP32 }]",
+      "batchInputs[0].kind",
+      "is `accumulated_element_count` here",
+    ],
+  ])("for values are told with those of model.yaml: %s", (text, path, hint) => {
+    expect(problemsOf(withText(text))).toMatchObject([
+      { path: path ?? "warmup[0].inputs.x.dataType", hint: expectedHint(new RegExp(hint)) },
+    ]);
+  });
+
+  function expectedHint(hint: string | RegExp): unknown {
+    return typeof hint === "string" ? hint : expect.stringMatching(hint);
+  }
 });
 
 describe("values", () => {
@@ -290,6 +350,13 @@ describe("values", () => {
 
   it.each([
     { field: "maxBatchSize", text: withText("").replace("8", "3000000000"), most: 2 ** 31 - 1 },
+    { field: "maxBatchSize", text: withText("").replace("8", "9007199254740993"), most: 2 ** 31 - 1 },
+    { field: "versions.latest", text: withText("versions: { latest: 9007199254740993 }"), most: 2 ** 32 - 1 },
+    {
+      field: "versions.specific[0]",
+      text: withText("versions: { specific: [9007199254740993] }"),
+      most: 2 ** 53 - 1,
+    },
     {
       field: "batching.maxQueueSize",
       text: withText("batching: { maxQueueSize: 5000000000 }"),
@@ -387,24 +454,5 @@ describe("text that is no YAML", () => {
       ]);
     }
     expect(problemsOf("- 1")).toMatchObject([{ file, path: "", message: "[1] is not an object" }]);
-  });
-});
-
-describe("problems for people", () => {
-  it("are grouped by file, with the mend below each", () => {
-    const problems = [
-      { file: "a", path: "x", message: "wrong", hint: "mend x" },
-      { file: "b", path: "", message: "empty", hint: "fill it" },
-      { file: "a", path: "y[0]", message: "missing", hint: "add it" },
-    ];
-    expect(formatProblems(problems)).toBe(
-      "3 problems:\n\na\n  x: wrong\n    → mend x\n  y[0]: missing\n    → add it\n\nb\n  empty\n    → fill it",
-    );
-  });
-
-  it("suggest a word only where it can be meant", () => {
-    expect(nearest("onnx", ["onnxruntime", "python"])).toBeUndefined();
-    expect(nearest("PYTHON", ["onnxruntime", "python"])).toBe("python");
-    expect(nearest("anything", [])).toBeUndefined();
   });
 });

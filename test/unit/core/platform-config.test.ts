@@ -23,6 +23,7 @@ describe("a stack's config", () => {
         models: "models",
         tritonRelease: "26.07",
         customBackends: [],
+        customAgents: [],
         servers: { gpu: { replicas: 1, resources: {} } },
         defaultServer: "gpu",
         nodes: {},
@@ -115,6 +116,23 @@ describe("a stack's config", () => {
       ],
     });
   });
+
+  it.each([{ count: 2, maxCount: 1 }, { maxCount: 0 }])(
+    "has no pool that shrinks when it scales: %o",
+    (counts) => {
+      const nodes = { pool: { instanceType: "g6.xlarge", ...counts } };
+      expect(parse({ ...least, "triton-platform:nodes": nodes })).toEqual({
+        problems: [
+          {
+            file,
+            path: "triton-platform:nodes.pool.maxCount",
+            message: "maxCount is less than count",
+            hint: "write a number that is at least count, which is 1 where left out",
+          },
+        ],
+      });
+    },
+  );
 
   it("needs at least one server", () => {
     expect(parse({ ...least, "triton-platform:servers": {} })).toMatchObject({

@@ -5,6 +5,7 @@ import { serverFlags } from "../../../core/triton/server-flags.ts";
 import { modelOf, platformOf, type PlatformFields } from "../../support/models.ts";
 
 const file = "Pulumi.test.yaml";
+const step = (model: string) => ({ model, inputs: { x: "x" }, outputs: { y: "y" } });
 const gpu = { instances: [{ kind: "gpu" as const }] };
 
 function plan(models: readonly Model[], fields: PlatformFields = {}) {
@@ -51,17 +52,41 @@ describe("server groups", () => {
   });
 
   it("serve what a target makes of a model", () => {
-    const { value, problems } = planPlatform([modelOf("a"), modelOf("b")], platformOf(), file, (model) =>
-      model.spec.name === "a"
-        ? { model: modelOf("a", { maxBatchSize: 1 }), files: [] }
-        : { file: "b", path: "", message: "not here", hint: "leave it out" },
-    );
+    const { value, problems } = planPlatform([modelOf("a")], platformOf(), file, () => ({
+      model: modelOf("a", { maxBatchSize: 1 }),
+      files: [],
+    }));
     expect(value.servers[0]?.models).toEqual([modelOf("a", { maxBatchSize: 1 })]);
-    expect(problems).toMatchObject([{ file: "b", message: "not here" }]);
+    expect(problems).toEqual([]);
+  });
+
+  it("leave out what a target cannot serve, and ensembles that use it through whatever others", () => {
+    const outer = modelOf("outer", { ensemble: { steps: [step("inner")] } });
+    const inner = modelOf("inner", { ensemble: { steps: [step("gone")] } });
+    const without = (model: Model) =>
+      model.spec.name === "gone"
+        ? { file: "gone", path: "backend", message: "not here", hint: "elsewhere" }
+        : { model, files: [] };
+    const models = [outer, modelOf("a"), inner, modelOf("gone")];
+    const { value, problems } = planPlatform(models, platformOf(), file, without);
+    expect(problems).toEqual([]);
+    expect(value.servers[0]?.models.map(({ spec }) => spec.name)).toEqual(["a"]);
+    expect([...value.leftOut].map(([name, { message }]) => [name, message])).toEqual([
+      ["gone", "not here"],
+      ["inner", "its step `gone` is not served here"],
+      ["outer", "its step `inner` is not served here"],
+    ]);
+
+    const nothing = planPlatform([modelOf("gone")], platformOf(), file, without);
+    expect(nothing.problems).toMatchObject([
+      {
+        path: "triton-platform:servers.gpu.models",
+        message: "nothing is left to serve here: gone (not here)",
+      },
+    ]);
   });
 });
 
-const step = (model: string) => ({ model, inputs: { x: "x" }, outputs: { y: "y" } });
 const ensemble = modelOf("both", { ensemble: { steps: [step("a")] } });
 
 describe("a platform", () => {
@@ -116,6 +141,23 @@ describe("a platform", () => {
       fields: {},
       at: "servers.gpu.models",
       message: "llm calls an external API and shares this server with GPU models (a)",
+    },
+    {
+      what: "models whose backends come in different images",
+      models: [
+        modelOf("a", { backend: "onnxruntime" }),
+        modelOf("chat", {
+          backend: "vllm",
+          maxBatchSize: 0,
+          transactionPolicy: { decoupled: true },
+          inputs: [{ name: "text_input", dataType: "STRING", dims: [1] }],
+          outputs: [{ name: "text_output", dataType: "STRING", dims: [-1] }],
+        }),
+      ],
+      fields: {},
+      at: "servers.gpu.models",
+      message:
+        "no image has all their backends: a (onnxruntime) the image py3, chat (vllm) the image vllm-python-py3",
     },
     {
       what: "a response cache without memory",

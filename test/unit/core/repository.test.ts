@@ -26,6 +26,18 @@ describe("a repository", () => {
     expect(files[2]?.from).toEqual({ file: "/models/b/2/model.py" });
   });
 
+  it("has an empty version folder where the backend reads no file", () => {
+    const own: Model = {
+      ...modelOf("own", { backend: "own" }, []),
+      companions: [artifactOf("libtriton_own.so")],
+    };
+    expect(buildRepository([own]).files.map((file) => file.path)).toEqual([
+      "own/1/.keep",
+      "own/config.pbtxt",
+      "own/libtriton_own.so",
+    ]);
+  });
+
   it("has a manifest with one line per file: hash, size and path", () => {
     const files = [generatedFile("a/config.pbtxt", "å"), generatedFile("a/1/.keep", "")];
     expect(manifest(files)).toBe(
@@ -57,6 +69,14 @@ describe("versions that are served", () => {
 
   it("are 1 for an ensemble, which has no files", () => {
     expect(servedVersions(modelOf("m", { ensemble: { steps: [step] } }))).toEqual([1]);
+  });
+
+  it("are 1 for a backend that reads no file, and none for one that misses its own", () => {
+    expect(servedVersions(modelOf("m", { backend: "own", versions: { all: true } }, []))).toEqual([1]);
+    expect(servedVersions(modelOf("m.own", { backend: undefined }, []))).toEqual([1]);
+    expect(servedVersions(modelOf("m", { backend: "own" }, ["3/data"]))).toEqual([3]);
+    expect(servedVersions(modelOf("m", { backend: "vllm" }, []))).toEqual([]);
+    expect(servedVersions(modelOf("m", { backend: undefined }, []))).toEqual([]);
   });
 });
 

@@ -11,7 +11,7 @@ import { batchingCases } from "./rules/batching-cases.ts";
 import { ensembleCases } from "./rules/ensemble-cases.ts";
 import { instanceCases } from "./rules/instance-cases.ts";
 import { sequenceCases } from "./rules/sequence-cases.ts";
-import { judge, type Case } from "./rules/setup.ts";
+import { judge, vllm, type Case, type Setup } from "./rules/setup.ts";
 import { tensorCases } from "./rules/tensor-cases.ts";
 import { warmupCases } from "./rules/warmup-cases.ts";
 
@@ -78,6 +78,43 @@ describe("rules", () => {
         hint: "build it: npm run models -- m",
       },
     ]);
+  });
+
+  it.each<{ what: string; setup: Setup; hint: RegExp }>([
+    {
+      what: "a backend of an image of one's own",
+      setup: { fields: { backend: "mine" } },
+      hint: /`triton-platform:customBackends: \[mine\]`$/,
+    },
+    {
+      what: "an agent of an image of one's own",
+      setup: { fields: { repositoryAgents: [{ name: "decrypt" }] } },
+      hint: /`triton-platform:customAgents: \[decrypt\]`$/,
+    },
+    {
+      what: "an environment outside the model's folder",
+      setup: { fields: { parameters: { EXECUTION_ENV_PATH: "$$TRITON_MODEL_DIRECTORY/../env.tar.gz" } } },
+      hint: /^put it into the image and write its absolute path/,
+    },
+    {
+      what: "the file that a backend reads",
+      setup: { fields: vllm, paths: [] },
+      hint: /^put what the vllm backend reads there: m\/1\/model\.json, or/,
+    },
+    {
+      what: "either of two files",
+      setup: { fields: { backend: "dali" }, paths: ["1/other"] },
+      hint: /^the dali backend reads m\/1\/model\.dali or dali\.py$/,
+    },
+    {
+      what: "tensors to copy",
+      setup: { fields: { ...vllm, outputs: [] } },
+      hint: /^write `outputs: \[\{ name: text_output, dataType: STRING, dims: \[-1\] \}\]`/,
+    },
+  ])("tell the mend: $what", ({ setup, hint }) => {
+    const { problems } = judge(setup);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.hint).toMatch(hint);
   });
 
   it("tell all that is wrong at once, in the order of model.yaml", () => {
@@ -165,5 +202,9 @@ describe("the models of this repository", () => {
 });
 
 function check(model: Model, models: ReadonlyMap<string, Model> = new Map([[model.spec.name, model]])) {
-  return checkModel({ model, models, server: { release: newestRelease, customBackends: [] } });
+  return checkModel({
+    model,
+    models,
+    server: { release: newestRelease, customBackends: [], customAgents: [] },
+  });
 }

@@ -14,7 +14,7 @@ function devices(gpu: string, weights: readonly number[]) {
   const models = weights.map((gib, i) => ({
     name: `model-${String(i)}`,
     backend: "onnxruntime",
-    weights: gib * gibibyte,
+    versions: [{ version: 1, weights: gib * gibibyte }],
     workspace: 0,
     groups: [{ kind: "gpu" as const }],
   }));

@@ -17,7 +17,7 @@ function model(name: string, weightsGib: number, change: Partial<GpuModel> = {})
   return {
     name,
     backend: "onnxruntime",
-    weights: weightsGib * gibibyte,
+    versions: [{ version: 1, weights: weightsGib * gibibyte }],
     workspace: 0,
     groups: [{ kind: "gpu" }],
     ...change,
@@ -25,7 +25,7 @@ function model(name: string, weightsGib: number, change: Partial<GpuModel> = {})
 }
 
 const embedding = model("embedding-model", 0, {
-  weights: 4 * mebibyte,
+  versions: [{ version: 1, weights: 4 * mebibyte }],
   workspace: 300 * mebibyte,
   groups: [{ kind: "gpu", count: 2 }],
 });
@@ -41,8 +41,11 @@ const group = fc.record(
 const models = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom("a", "b", "c", "d", "e"),
-    backend: fc.constantFrom("onnxruntime", "python", "tensorrt"),
-    weights: fc.nat(12 * gibibyte),
+    backend: fc.constantFrom("onnxruntime", "python", "tensorrt", "tensorrtllm"),
+    versions: fc.uniqueArray(
+      fc.record({ version: fc.integer({ min: 1, max: 9 }), weights: fc.nat(12 * gibibyte) }),
+      { minLength: 1, maxLength: 2, selector: ({ version }) => version },
+    ),
     workspace: fc.nat(4 * gibibyte),
     groups: fc.array(group, { maxLength: 2 }),
   }),
@@ -59,12 +62,16 @@ const server: fc.Arbitrary<GpuServer> = fc.record({
 function instancesOn(
   device: number,
   visible: number,
-  { name, groups }: GpuModel,
+  { name, backend, groups }: GpuModel,
   chosen: GpuFit["assignment"] = [],
 ): number {
   let instances = 0;
   (groups.length === 0 ? [{ kind: "auto" as const }] : groups).forEach((written, i) => {
     const { kind, count = 1, gpus }: GpuModel["groups"][number] = written;
+    if (backend === "tensorrtllm") {
+      instances += count;
+      return;
+    }
     if (kind === "cpu" || (kind === "auto" && gpus?.some((gpu) => gpu >= visible) === true)) return;
     const assigned = chosen.find((entry) => entry.model === name && entry.group === i)?.gpus;
     const devices = kind === "model" ? undefined : (gpus ?? assigned);
@@ -82,9 +89,13 @@ function bytesOn(
   const context = contextBytes[written.accelerator.gpu.architecture];
   return written.models.reduce(
     (sum, each) =>
-      sum +
-      instancesOn(device, visible, each, chosen) *
-        (each.weights + each.workspace + (each.backend === "python" ? context : 0)),
+      each.versions.reduce(
+        (total, { weights }) =>
+          total +
+          instancesOn(device, visible, each, chosen) *
+            (weights + each.workspace + (each.backend === "python" ? context : 0)),
+        sum,
+      ),
     context + (written.pool ?? 64 * mebibyte),
   );
 }
@@ -156,17 +167,12 @@ describe("the fit of GPU memory", () => {
     );
   });
 
-  it("has a problem just where it does not fit as written, a slice has company, or a device is missing", () => {
+  it("has a problem just where it does not fit as written, or a slice has company", () => {
     fc.assert(
       fc.property(server, (written) => {
-        const { verdict, problems, devices } = fitGpu(written);
-        const missing = written.models.some(({ groups }) =>
-          groups.some(
-            ({ kind, gpus }) => kind === "gpu" && gpus?.some((gpu) => gpu >= devices.length) === true,
-          ),
-        );
+        const { verdict, problems } = fitGpu(written);
         const slices = written.accelerator.slice !== undefined && written.devices > 1;
-        expect(problems.length > 0).toBe(verdict !== "fits" || missing || slices);
+        expect(problems.length > 0).toBe(verdict !== "fits" || slices);
       }),
     );
   });
@@ -216,8 +222,8 @@ describe("real servers", () => {
         subject: "large",
         path: "instances[0]",
         message:
-          "with 2 instances it needs 26 GiB on a device, and a device has 14.2 GiB (14.6 GiB of t4 less CUDA context and pool)",
-        hint: "a100-40gb holds them as they are written; or fewer instances, or more servers",
+          "with 2 instances it needs 26 GiB on a device, and a device has 14.2 GiB (14.6 GiB of `t4` less CUDA context and pool)",
+        hint: "`a100-40gb` holds them as they are written; or fewer instances, or more servers",
       },
     ]);
     expect(fitGpu({ accelerator: accelerator("t4"), devices: 1, models: [model("large", 13)] }).verdict).toBe(
@@ -303,16 +309,87 @@ describe("real servers", () => {
     expect(fit.problems[0]?.hint).toContain("2 times the replicas");
   });
 
-  it("refuses devices that the server does not have", () => {
+  it("leaves devices that the server does not have to the rules, and counts the others", () => {
     const bound = model("m", 1, { groups: [{ kind: "gpu", gpus: [0, 2] }] });
-    const { problems } = fitGpu({ accelerator: accelerator("t4"), devices: 2, models: [bound] });
-    expect(problems).toMatchObject([{ subject: "m", path: "instances[0].gpus" }]);
-    expect(problems[0]?.message).toContain("no device 2");
+    const { problems, devices } = fitGpu({ accelerator: accelerator("t4"), devices: 2, models: [bound] });
+    expect(problems).toEqual([]);
+    expect(devices.map(({ models: loads }) => loads.length)).toEqual([1, 0]);
+  });
+
+  it("moves all versions of a group together, since a spec has one `gpus` for all", () => {
+    const versions = [1, 2].map((version) => ({ version, weights: 15 * gibibyte }));
+    const both = model("both", 0, { versions });
+    const one = model("one", 15);
+    const fit = fitGpu({ accelerator: accelerator("l40s"), devices: 2, models: [both, one] });
+    expect(fit.assignment).toEqual([
+      { model: "both", group: 0, gpus: [0] },
+      { model: "one", group: 0, gpus: [1] },
+    ]);
+    expect(fit.assigned.map(({ models: loads }) => loads.map((load) => load.model))).toEqual([
+      ["both v1", "both v2"],
+      ["one"],
+    ]);
+    expect(fit.problems[0]).toMatchObject({
+      subject: "both",
+      hint: "`gpus: [0]` fits, with the same advice followed for the others",
+    });
+    expect(fit.problems[0]?.message).toContain("1 instance of each of 2 versions: 30 GiB");
+  });
+
+  it("proposes no devices for versions that fit apart only", () => {
+    const versions = [1, 2].map((version) => ({ version, weights: 50 * gibibyte }));
+    const models = [model("m", 0, { versions })];
+    expect(fitGpu({ accelerator: accelerator("a100-80gb"), devices: 2, models })).toMatchObject({
+      verdict: "impossible",
+      problems: [
+        {
+          subject: "m",
+          path: "instances[0]",
+          message:
+            "with 1 instance of each of 2 versions it needs 100 GiB on a device, and a device has 78.6 GiB (79.1 GiB of `a100-80gb` less CUDA context and pool), less what is bound to it",
+          hint: "`h200` holds them as they are written; or fewer instances or versions, or more servers",
+        },
+      ],
+    });
+  });
+
+  it("writes the whole `instances` for a model that has none", () => {
+    const models = [model("x", 12, { groups: [] }), model("y", 12, { groups: [] })];
+    const hint = (gpu: number) =>
+      `\`instances: [{ kind: gpu, gpus: [${String(gpu)}] }]\` fits, with the same advice followed for the others`;
+    expect(fitGpu({ accelerator: accelerator("l4"), devices: 2, models }).problems).toMatchObject([
+      { subject: "x", path: "instances", hint: hint(0) },
+      { subject: "y", path: "instances", hint: hint(1) },
+    ]);
+    const large = [model("large", 30, { groups: [] })];
+    expect(fitGpu({ accelerator: accelerator("l4"), devices: 1, models: large }).problems).toMatchObject([
+      { subject: "large", path: "instances" },
+    ]);
+  });
+
+  it("counts TensorRT-LLM on every device, whatever its instances say", () => {
+    const models = (["cpu", "gpu", "auto", "model"] as const).map((kind, i) =>
+      model(kind, 1, { backend: "tensorrtllm", groups: [{ kind, ...(i === 1 ? { gpus: [0] } : {}) }] }),
+    );
+    const { devices } = fitGpu({ accelerator: accelerator("t4"), devices: 2, models });
+    const names = ["auto", "cpu", "gpu", "model"];
+    expect(devices.map(({ models: loads }) => loads.map((load) => load.model))).toEqual([names, names]);
+  });
+
+  it("has an answer for thousands of models", () => {
+    const fit = (sizeMib: number) => {
+      const many = Array.from({ length: 10_000 }, (_, i) =>
+        model(`m${String(i)}`, 0, { versions: [{ version: 1, weights: (sizeMib + (i % 3)) * mebibyte }] }),
+      );
+      return fitGpu({ accelerator: accelerator("a100-80gb"), devices: 8, models: many }).verdict;
+    };
+    expect([4, 40, 100].map(fit)).toEqual(["fits", "assignable", "impossible"]);
   });
 
   it("says so where the search ends without an answer", () => {
-    const many = Array.from({ length: 9 }, (_, i) => model(`m${String(i)}`, 6 + i / 10));
-    const fit = fitGpu({ accelerator: accelerator("l4"), devices: 3, models: many, steps: 3 });
+    // Two large ones together, and three small ones: the largest first, each on the emptiest, does not find it.
+    const tight = [10.7, 10.7, 7.1, 7.1, 7.1].map((size, i) => model(`m${String(i)}`, size));
+    const fit = fitGpu({ accelerator: accelerator("l4"), devices: 2, models: tight, steps: 3 });
     expect(fit.verdict).toBe("undecided");
     expect(fit.problems).toHaveLength(1);
   });

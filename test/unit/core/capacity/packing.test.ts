@@ -172,16 +172,15 @@ describe("packing of pods", () => {
 
   it("counts the least nodes", () => {
     fc.assert(
-      fc.property(groups, amounts(10), (pods, allocatable) => {
-        const all = pods.map(({ name, replicas, requests }) => ({ name, replicas, requests }));
+      fc.property(groups, amounts(10), fc.nat(2), (pods, allocatable, other) => {
         const pool = { name: "p", allocatable, size: 0, max: 0 };
-        const least = minimumNodes(all, pool);
-        const enough = (max: number) => bruteForce(all, [{ ...pool, max }], true);
+        const all = [{ ...pool, name: "q", max: other }, pool];
+        const least = minimumNodes(pods, all, pool);
+        const enough = (max: number) => bruteForce(pods, [...all.slice(0, 1), { ...pool, max }], true);
         if (least === undefined) expect(enough(9)).toBe(false);
         else {
-          expect(least.exact).toBe(true);
-          expect(enough(least.nodes)).toBe(true);
-          if (least.nodes > 0) expect(enough(least.nodes - 1)).toBe(false);
+          expect(enough(least)).toBe(true);
+          if (least > 0) expect(enough(least - 1)).toBe(false);
         }
       }),
       { numRuns: 300 },
@@ -207,33 +206,37 @@ describe("packing of pods", () => {
       pods: [pod("a", 1, { cpu: 1_500 })],
       proof: { by: "resource", pod: "a", resource: "cpu", largest: 1_000 },
       message:
-        "a pod asks for 1.5 cores of cpu, and no node it may run on (2 × p) has more than 1 cores for pods",
+        "a replica of `a` asks for 1.5 cores of cpu, and no node for it (2 × p) has more than 1 cores for pods",
+      hint: "ask for less, or take larger nodes",
     },
     {
       what: "a pod that may run nowhere",
       pods: [pod("a", 1, { cpu: 1 }, ["q"])],
       proof: { by: "pools", pod: "a" },
-      message: "no node it may run on (of 2 × p) has all that a pod asks for",
+      message: "no node for `a` (none) has all that a replica asks for",
+      hint: "give it a pool of nodes that have all of it",
     },
     {
       what: "more large pods than nodes",
       pods: [pod("a", 3, { cpu: 600 })],
       proof: { by: "count", pod: "a", most: 2 },
-      message: "3 replicas, and the nodes it may run on (of 2 × p) have room for 2, even without other pods",
+      message: "`a` has 3 replicas, and the nodes for it (2 × p) have room for 2, even without others",
+      hint: "allow more nodes (3 of pool `p` would do), take larger ones, or run fewer replicas",
     },
     {
       what: "more than all nodes",
       pods: [pod("a", 3, { cpu: 400 }), pod("b", 3, { cpu: 400 })],
       proof: { by: "total", pods: ["a", "b"], resource: "cpu", demand: 2_400, capacity: 2_000 },
-      message:
-        "a, b together ask for 2.4 cores of cpu, and the nodes they may run on (of 2 × p) have 2 cores",
+      message: "`a`, `b` together ask for 2.4 cores of cpu, and the nodes for them (of 2 × p) have 2 cores",
+      hint: "allow more nodes (3 of pool `p` would do), or run fewer replicas",
     },
     {
       what: "pods that do not divide a node",
       pods: [pod("a", 2, { cpu: 600 }), pod("b", 1, { cpu: 500 })],
       proof: { by: "nodes", pods: ["a", "b"], resource: "cpu", least: 3 },
       message:
-        "a, b together need 3 nodes for their cpu, since they do not divide a node, and may run on fewer (of 2 × p)",
+        "`a`, `b` together need 3 nodes for their cpu, since they do not divide a node, and there are fewer for them (of 2 × p)",
+      hint: "allow more nodes (3 of pool `p` would do), make the requests divide the nodes better, or run fewer replicas",
     },
     {
       what: "pods that go together in no way",
@@ -241,12 +244,13 @@ describe("packing of pods", () => {
       proof: { by: "exhausted" },
       message:
         "the pods fit on 2 × p in no way (all were tried), although the sum of what they ask for would",
+      hint: "allow more nodes (3 of pool `p` would do), or make the requests divide the nodes better",
     },
-  ])("proves impossible: $what", ({ pods, proof, message }) => {
+  ])("proves impossible: $what", ({ pods, proof, message, hint }) => {
     expect(packPods(pods, [{ name: "p", allocatable: node, size: 1, max: 2 }])).toMatchObject({
       verdict: "impossible",
       proof,
-      problem: { message },
+      problem: { message, hint },
     });
   });
 
@@ -256,7 +260,6 @@ describe("packing of pods", () => {
     );
     const pool = { name: "p", allocatable: node, size: 9, max: 9 };
     expect(packPods(pods, [pool], 5).verdict).toBe("undecided");
-    expect(minimumNodes(pods, pool, 5)?.exact).toBe(false);
   });
 });
 
@@ -289,13 +292,14 @@ describe("real clusters", () => {
       ...Array.from({ length: 12 }, () => 8),
       4,
     ]);
-    expect(minimumNodes([server(100, 1)], gpus(0, 0))).toEqual({ nodes: 13, exact: true });
+    const few = packPods([server(100, 1)], [gpus(2, 12)]);
+    expect(few.verdict === "impossible" && few.problem.hint).toContain("13 of pool `gpu` would do");
   });
 
   it("counts shared memory as memory", () => {
     // 7 × (148 + 2) GiB are 1050 GiB of the 1056 GiB that are left.
-    expect(minimumNodes([server(7, 1, 148)], gpus(0, 0))?.nodes).toBe(1);
-    expect(minimumNodes([server(7, 1, 149)], gpus(0, 0))?.nodes).toBe(2);
+    expect(packPods([server(7, 1, 148)], [gpus(1, 1)]).verdict).toBe("fits");
+    expect(packPods([server(7, 1, 149)], [gpus(1, 1)]).verdict).toBe("impossible");
   });
 
   it("places several groups on two pools", () => {

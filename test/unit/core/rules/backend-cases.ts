@@ -1,5 +1,5 @@
 import { modelOf, x, y, type SpecFields } from "../../../support/models.ts";
-import { a100, ensemble, onnx, pytorch, tensorrt, type Case, type Setup } from "./setup.ts";
+import { a100, ensemble, onnx, pytorch, tensorrt, vllm, type Case, type Setup } from "./setup.ts";
 
 const files = (paths: readonly string[], fields: SpecFields = {}): Setup => ({ fields, paths });
 const metrics = (family: string, buckets: number[]): Setup => ({
@@ -72,6 +72,37 @@ export const backendCases: readonly Case[] = [
     at: "backend",
   },
   {
+    code: "unknown-backend",
+    what: "or the model's folder has it",
+    keeps: { fields: { backend: "own" }, companions: { "libtriton_own.so": 9 } },
+    breaks: { fields: { backend: "own" }, companions: { "lib/libtriton_own.so": 9 } },
+    at: "backend",
+  },
+  {
+    code: "unknown-backend",
+    what: "by the name that the runtime gives it",
+    keeps: { fields: { backend: "own", runtime: "own.so" }, companions: { "own.so": 9 } },
+    breaks: { fields: { backend: "own", runtime: "own.so" }, companions: { "libtriton_own.so": 9 } },
+    at: "backend",
+  },
+  {
+    code: "unknown-backend",
+    what: "a name of JavaScript's is a name like others",
+    keeps: { fields: { backend: "constructor" }, server: { customBackends: ["constructor"] } },
+    breaks: { fields: { backend: "constructor" } },
+    at: "backend",
+  },
+  {
+    code: "backend-not-in-release",
+    what: "unless the model brings TensorFlow",
+    keeps: {
+      ...files(["1/model.savedmodel/a", "1/libtriton_tensorflow.so"], { backend: "tensorflow" }),
+      server: { release: "25.03" },
+    },
+    breaks: { ...files(["1/model.savedmodel/a"], { backend: "tensorflow" }), server: { release: "25.03" } },
+    at: "backend",
+  },
+  {
     code: "backend-not-in-release",
     what: "TensorFlow's last release was 25.02",
     keeps: { ...files(["1/model.savedmodel/a"], { backend: "tensorflow" }), server: { release: "25.02" } },
@@ -81,15 +112,36 @@ export const backendCases: readonly Case[] = [
   {
     code: "backend-in-another-image",
     what: "vLLM comes in an image of its own",
-    keeps: { fields: { backend: "vllm" }, server: { customBackends: ["vllm"] } },
-    breaks: { fields: { backend: "vllm" } },
+    keeps: { fields: vllm, server: { customBackends: ["vllm"] } },
+    breaks: { fields: vllm },
     at: "backend",
+  },
+  {
+    code: "vllm-not-decoupled",
+    what: "vLLM is decoupled",
+    keeps: { fields: vllm },
+    breaks: { fields: { ...vllm, transactionPolicy: { decoupled: false } } },
+    at: "transactionPolicy.decoupled",
+  },
+  {
+    code: "vllm-batch-dimension",
+    what: "vLLM batches by itself",
+    keeps: { fields: vllm },
+    breaks: { fields: { ...vllm, maxBatchSize: 4 } },
+    at: "maxBatchSize",
   },
   {
     code: "unknown-runtime",
     what: "a runtime is one of the backend's",
     keeps: { fields: { ...pytorch, runtime: "model.py" } },
     breaks: { fields: { runtime: "model.py" } },
+    at: "runtime",
+  },
+  {
+    code: "unknown-runtime",
+    what: "a runtime may lie in the model's folder",
+    keeps: { fields: { runtime: "libtriton_mine.so" }, companions: { "libtriton_mine.so": 9 } },
+    breaks: { fields: { runtime: "model.py" }, companions: { "model.py": 9 } },
     at: "runtime",
   },
   {
@@ -104,6 +156,30 @@ export const backendCases: readonly Case[] = [
     what: "a packed environment comes along",
     keeps: { ...environment("env.tar.gz"), companions: { "env.tar.gz": 9 } },
     breaks: { ...environment("env.tar.gz"), companions: { "env.tar.xz": 9 } },
+    at: "parameters.EXECUTION_ENV_PATH",
+  },
+  {
+    code: "execution-environment-missing",
+    what: "an environment may be a folder",
+    keeps: { ...environment("env/"), companions: { "env/bin/activate": 9 } },
+    breaks: { ...environment("env/"), companions: { "environment/bin/activate": 9 } },
+    at: "parameters.EXECUTION_ENV_PATH",
+  },
+  {
+    code: "execution-environment-missing",
+    what: "an environment lies in the model's folder",
+    keeps: { ...environment("1/../env.tar.gz"), companions: { "env.tar.gz": 9 } },
+    breaks: { ...environment("1/../../env.tar.gz"), companions: { "env.tar.gz": 9 } },
+    at: "parameters.EXECUTION_ENV_PATH",
+  },
+  {
+    code: "execution-environment-missing",
+    what: "a folder is an environment by its bin/activate",
+    keeps: {
+      ...environment("1/env"),
+      paths: ["1/model.py", "1/env/bin/activate"],
+    },
+    breaks: { ...environment("1/env"), paths: ["1/model.py", "1/env/bin/python"] },
     at: "parameters.EXECUTION_ENV_PATH",
   },
   {
@@ -139,6 +215,13 @@ export const backendCases: readonly Case[] = [
     what: "the image has the agent",
     keeps: { fields: { repositoryAgents: [{ name: "checksum" }] } },
     breaks: { fields: { repositoryAgents: [{ name: "decrypt" }] } },
+    at: "repositoryAgents[0].name",
+  },
+  {
+    code: "unknown-repository-agent",
+    what: "or the config says that it adds it",
+    keeps: { fields: { repositoryAgents: [{ name: "decrypt" }] }, server: { customAgents: ["decrypt"] } },
+    breaks: { fields: { repositoryAgents: [{ name: "decrypt" }] }, server: { customBackends: ["decrypt"] } },
     at: "repositoryAgents[0].name",
   },
   {
@@ -221,6 +304,51 @@ export const backendCases: readonly Case[] = [
     what: "there is a version",
     keeps: files(["1/model.py"]),
     breaks: files([]),
+    at: "",
+  },
+  {
+    code: "no-version",
+    what: "a backend of one's own needs no file, unless the spec names one",
+    keeps: { ...files([], { backend: "own" }), server: { customBackends: ["own"] } },
+    breaks: {
+      ...files([], { backend: "own", defaultModelFilename: "net.own" }),
+      server: { customBackends: ["own"] },
+    },
+    at: "",
+  },
+  {
+    code: "no-version",
+    what: "nor does one whose library lies in the model's folder; vLLM does",
+    keeps: { ...files([], { backend: "own" }), companions: { "libtriton_own.so": 9 } },
+    breaks: files([], vllm),
+    at: "",
+  },
+  {
+    code: "no-version",
+    what: "nor does TensorRT-LLM, whose engines lie elsewhere",
+    keeps: files([], { backend: "tensorrtllm" }),
+    breaks: files([], { backend: "onnxruntime" }),
+    at: "",
+  },
+  {
+    code: "version-absent",
+    what: "what needs no files has version 1",
+    keeps: files([], { backend: "tensorrtllm", versions: { specific: [1] } }),
+    breaks: files([], { backend: "tensorrtllm", versions: { specific: [2] } }),
+    at: "versions.specific[0]",
+  },
+  {
+    code: "artifact-missing",
+    what: "DALI's pipeline is serialised or Python",
+    keeps: files(["1/dali.py"], { backend: "dali" }),
+    breaks: files(["1/pipeline.py"], { backend: "dali" }),
+    at: "",
+  },
+  {
+    code: "artifact-missing",
+    what: "PyTorch runs a module or TorchScript from Python",
+    keeps: files(["1/model.py"], { ...pytorch, runtime: "model.py" }),
+    breaks: files(["1/net.py"], { ...pytorch, runtime: "model.py" }),
     at: "",
   },
   {

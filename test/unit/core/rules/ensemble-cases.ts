@@ -153,6 +153,15 @@ export const ensembleCases: readonly Case[] = [
     also: ["tensor-unused"],
   },
   {
+    code: "step-output-twice",
+    what: "a mapped output is listed once by its model",
+    keeps: chain(undefined, {}, [
+      modelOf("first", { outputs: [y, { ...y, name: "more" }, { ...y, name: "more" }] }),
+    ]),
+    breaks: chain(undefined, {}, [modelOf("first", { outputs: [y, y] })]),
+    at: "ensemble.steps[0].outputs.y",
+  },
+  {
     code: "step-input-unmapped",
     what: "every input of a step is mapped",
     keeps: chain(undefined, {}, [
@@ -309,7 +318,9 @@ export const ensembleCases: readonly Case[] = [
     code: "unmapped-output",
     what: "an output that nobody wants is worth a thought",
     keeps: chain(),
-    breaks: chain(undefined, {}, [modelOf("first", { outputs: [y, { ...y, name: "score" }] })]),
+    breaks: chain(undefined, {}, [
+      modelOf("first", { outputs: [y, { ...y, name: "score" }, { ...y, name: "label" }] }),
+    ]),
     at: "ensemble.steps[0].outputs",
   },
   {

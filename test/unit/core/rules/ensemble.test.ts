@@ -109,6 +109,13 @@ describe("an ensemble", () => {
     ]);
   });
 
+  it("is told in one line of all outputs that a step computes for nobody", () => {
+    const outputs = [y, { ...y, name: "score" }, { ...y, name: "label" }];
+    expect(
+      check([first, second], {}, [modelOf("first", { outputs }), modelOf("second")]).advice,
+    ).toMatchObject([{ message: "of `first` not mapped, and computed all the same: score, label" }]);
+  });
+
   it("is told everything at once", () => {
     const { problems } = check([
       { ...first, model: "frst" },

@@ -37,6 +37,13 @@ export const pytorch: SpecFields = {
   inputs: [{ ...x, name: "INPUT__0" }],
   outputs: [{ ...y, name: "OUTPUT__0" }],
 };
+export const vllm: SpecFields = {
+  backend: "vllm",
+  maxBatchSize: 0,
+  inputs: [{ name: "text_input", dataType: "STRING", dims: [1] }],
+  outputs: [{ name: "text_output", dataType: "STRING", dims: [-1] }],
+  transactionPolicy: { decoupled: true },
+};
 export const a100 = { product: "A100-SXM4-80GB", devices: 2, computeCapability: "8.0" };
 
 export function judge(setup: Setup): Judgement {
@@ -45,7 +52,7 @@ export function judge(setup: Setup): Judgement {
   return checkModel({
     model,
     models: new Map([model, ...others].map((other) => [other.spec.name, other])),
-    server: { release: newestRelease, customBackends: [], ...setup.server },
+    server: { release: newestRelease, customBackends: [], customAgents: [], ...setup.server },
   });
 }
 

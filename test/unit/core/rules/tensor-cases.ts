@@ -1,9 +1,14 @@
 import { x, y, type SpecFields } from "../../../support/models.ts";
-import { onnx, tensorrt, type Case } from "./setup.ts";
+import { ensemble, onnx, tensorrt, vllm, type Case } from "./setup.ts";
 
 type BatchInput = NonNullable<SpecFields["batchInputs"]>[number];
 type BatchOutput = NonNullable<SpecFields["batchOutputs"]>[number];
 
+const fil: SpecFields = {
+  backend: "fil",
+  inputs: [{ ...x, name: "input__0" }],
+  outputs: [{ ...y, name: "output__0" }],
+};
 const image = { ...x, dims: [3, 8, 8] };
 const batchInput: BatchInput = {
   kind: "element_count",
@@ -39,6 +44,34 @@ export const tensorCases: readonly Case[] = [
     at: "outputs",
   },
   {
+    code: "tensors-left-out",
+    what: "vLLM is told its inputs",
+    keeps: { fields: vllm },
+    breaks: { fields: { ...vllm, inputs: [] } },
+    at: "inputs",
+  },
+  {
+    code: "tensors-left-out",
+    what: "vLLM is told of text_output",
+    keeps: { fields: vllm },
+    breaks: { fields: { ...vllm, outputs: [y] } },
+    at: "outputs",
+  },
+  {
+    code: "tensors-left-out",
+    what: "DALI is told its outputs; a pipeline may have no inputs",
+    keeps: { fields: { backend: "dali", inputs: [] } },
+    breaks: { fields: { backend: "dali", outputs: [] } },
+    at: "outputs",
+  },
+  {
+    code: "tensors-left-out",
+    what: "FIL's tensors have names of their own",
+    keeps: { fields: fil },
+    breaks: { fields: { ...fil, inputs: [x] } },
+    at: "inputs",
+  },
+  {
     code: "no-tensors",
     what: "a model has inputs",
     keeps: {},
@@ -54,9 +87,23 @@ export const tensorCases: readonly Case[] = [
   },
   {
     code: "duplicate-tensor",
-    what: "outputs have names of their own, and may have those of inputs",
+    what: "outputs may have the names of inputs",
     keeps: { fields: { inputs: [x], outputs: [x] } },
-    breaks: { fields: { outputs: [y, y] } },
+    breaks: { fields: { inputs: [x, x], outputs: [x] } },
+    at: "inputs[1].name",
+  },
+  {
+    code: "duplicate-output",
+    what: "an output is listed once, and Triton does without the second",
+    keeps: { fields: { outputs: [x, y] } },
+    breaks: { fields: { outputs: [y, x, y] } },
+    at: "outputs[2].name",
+  },
+  {
+    code: "duplicate-output",
+    what: "an ensemble lists an output once",
+    keeps: { fields: ensemble },
+    breaks: { fields: { ...ensemble, outputs: [y, y] } },
     at: "outputs[1].name",
   },
   {
