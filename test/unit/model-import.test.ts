@@ -17,9 +17,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { importModel, type ImportOptions } from "../../commands/import/model.ts";
 import { schemaComment } from "../../commands/import/spec-file.ts";
 import { findSources } from "../../commands/import/sources.ts";
+import { main as modelImport } from "../../commands/model-import.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { newestRelease } from "../../core/triton/releases.ts";
 import { projectRoot } from "../support/tools.ts";
+import { runCommand } from "../support/command.ts";
 
 let home = "";
 let repository = "";
@@ -331,15 +333,7 @@ describe("the import of a config", () => {
 });
 
 describe("npm run model:import", () => {
-  async function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-    const program = path.join(projectRoot, "commands", "run.mjs");
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [program, "model-import", ...args], {
-      cwd: projectRoot,
-      env: { npm_lifecycle_event: undefined },
-      reject: false,
-    });
-    return { code: exitCode ?? -1, stdout, stderr };
-  }
+  const run = (...args: string[]) => runCommand(modelImport, ...args);
 
   it.each([
     ["SIGINT", 130],
