@@ -38,6 +38,8 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
   }));
   const list = animated
     ? new Listr(tasks, {
+        // Its own listeners end the program with 127 and no word.
+        registerSignalListeners: false,
         renderer: "default",
         rendererOptions: {
           logger: new ListrLogger<ListrDefaultRendererLogLevels>(output),
@@ -45,6 +47,7 @@ export async function runSteps(steps: readonly Step[]): Promise<void> {
         },
       })
     : new Listr(tasks, {
+        registerSignalListeners: false,
         renderer: "simple",
         rendererOptions: { logger: new ListrLogger<ListrLogLevels>(output) },
       });

@@ -1,6 +1,7 @@
 """Reads config.pbtxt texts with protobuf's own parser and Triton's own message definition.
 
-One JSON string a line on stdin, one JSON answer a line on stdout: {"message": "<hexadecimal>"} or {"error": "..."}.
+One JSON string a line on stdin, one JSON answer a line on stdout: {"message": "<hexadecimal>"} or
+{"error": "..."}.
 Two texts mean the same message if, and only if, they give the same bytes: maps are sorted, defaults left out.
 """
 
