@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 /** Tiers of tests, by folder. `npm test` runs all whose tools are there; see commands/test.ts. */
 export default defineConfig({
   test: {
+    // Vitest leaves a core free; on two cores that is half of them.
+    maxWorkers: "100%",
     projects: [
       // Pure functions need no module registry of their own, and share the helpers that start a Python process once.
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, isolate: false } },

@@ -125,10 +125,24 @@ async function check(): Promise<Outcome> {
     ...args,
   ];
   const ruff = python === undefined ? undefined : path.join(python.bin, "ruff");
+  // What did not change since the last run is not looked at again; a clean checkout has no cache.
+  const cache = path.join(projectRoot, ".local", "cache");
   const programs = [
-    node("tsc", "-p", "."),
-    node("eslint", "."),
-    node("prettier", "--check", "--log-level", "warn", "."),
+    node("tsc", "-p", ".", "--incremental", "--tsBuildInfoFile", path.join(cache, "types.json")),
+    node(
+      "eslint",
+      ".",
+      "--cache",
+      "--cache-strategy",
+      "content",
+      "--cache-location",
+      path.join(cache, "eslint"),
+    ),
+    node(
+      "prettier",
+      ...["--check", "--log-level", "warn", "."],
+      ...["--cache", "--cache-strategy", "content", "--cache-location", path.join(cache, "prettier")],
+    ),
     ...(ruff === undefined
       ? []
       : [

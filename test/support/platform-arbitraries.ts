@@ -32,7 +32,11 @@ export const platform: fc.Arbitrary<Platform> = fc
         fc.record({
           name: fc.constant(name),
           replicas: fc.integer({ min: 1, max: 8 }),
-          size: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 150 }), fc.constant(150)),
+          size: fc.oneof(
+            { arbitrary: fc.integer({ min: 1, max: 5 }), weight: 8 },
+            { arbitrary: fc.integer({ min: 1, max: 150 }), weight: 1 },
+            { arbitrary: fc.constant(150), weight: 1 },
+          ),
           stem: modelName,
           conversations: fc.boolean(),
           costly: fc.boolean(),

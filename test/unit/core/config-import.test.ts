@@ -203,7 +203,7 @@ describe.skipIf(venvPython.program === undefined)(
           const asked = await reader.ask(damaged);
           if ("error" in asked) expect(asked.error).toMatch(stricterInPython);
         }),
-        { numRuns: 5000 },
+        { numRuns: 2000 },
       );
     });
   },

@@ -38,7 +38,7 @@ describe("the plan of this machine", () => {
         const ports = localPlanOf(any).processes.flatMap((process) => process.ports);
         expect(new Set(ports).size).toBe(ports.length);
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 
@@ -52,7 +52,7 @@ describe("the plan of this machine", () => {
           earlier.add(name);
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 
@@ -67,7 +67,7 @@ describe("the plan of this machine", () => {
           });
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 

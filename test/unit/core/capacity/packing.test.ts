@@ -110,7 +110,7 @@ describe("packing of pods", () => {
         verify(packing.nodes, pods, nodePools);
         expect(packing.scalesOut).toBe(!bruteForce(pods, nodePools, false));
       }),
-      { numRuns: 1000 },
+      { numRuns: 500 },
     );
   });
 
@@ -183,7 +183,7 @@ describe("packing of pods", () => {
           if (least > 0) expect(enough(least - 1)).toBe(false);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
   });
 
