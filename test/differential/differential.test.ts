@@ -14,7 +14,7 @@ describe.skipIf(triton === undefined)(
     it("accepts what the server loads, and refuses what it does not", async () => {
       if (triton === undefined) return;
       const comparison = await withFolder((folder) =>
-        compare({ triton, judge: projectJudge(folder), count: 300, seed: 1 }),
+        compare({ triton, judge: projectJudge(folder), count: 200, seed: 1 }),
       );
       expect(agrees(comparison), formatComparison(comparison)).toBe(true);
       // A slice in which neither side refuses, or both refuse everything, would show nothing.
