@@ -30,6 +30,12 @@ const deliberate: readonly DeliberateRefusal[] = [
     reason: "Triton hands a tensor of another name over as it is, which no backend reads",
   },
   { rules: /^duplicate-tensor$/, reason: "Triton loads it, and counts one input too many in every request" },
+  {
+    rules: /^tensor-(shape|type)$/,
+    reason:
+      "of an output that is listed twice Triton keeps the first, and does not see that the second differs",
+    config: ({ output = [] }) => new Set(output.map(({ name }) => name)).size < output.length,
+  },
   { rules: /^duplicate-state$/, reason: "Triton ignores the second of two, with a line in its log" },
   { rules: /^growable-state$/, reason: "Triton loads it; the first request then finds no state" },
   {

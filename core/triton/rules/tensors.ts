@@ -35,6 +35,21 @@ export const tensorRules: readonly Rule[] = [
       })),
   },
   {
+    code: "duplicate-output-labels",
+    about: "An output that is listed twice names its label file once.",
+    severity: "error",
+    source: "core/src/label_provider.cc AddLabels",
+    check: ({ model: { spec } }) =>
+      repeated(spec.outputs.filter(({ labelFilename }) => labelFilename !== undefined)).map(({ name }) => {
+        const index = spec.outputs.findLastIndex((output) => output.name === name);
+        return {
+          path: `outputs[${String(index)}].labelFilename`,
+          message: `\`${name}\` has a label file already`,
+          hint: "leave the second one out, with the output that is listed twice",
+        };
+      }),
+  },
+  {
     code: "duplicate-output",
     about: "An output that is listed twice is one output: Triton keeps the first.",
     severity: "advice",

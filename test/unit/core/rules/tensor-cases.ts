@@ -93,6 +93,13 @@ export const tensorCases: readonly Case[] = [
     at: "inputs[1].name",
   },
   {
+    code: "duplicate-output-labels",
+    what: "an output that is listed twice names one label file",
+    keeps: { fields: { outputs: [{ ...y, labelFilename: "a.txt" }, y] } },
+    breaks: { fields: { outputs: [{ ...y, labelFilename: "a.txt" }, x, { ...y, labelFilename: "a.txt" }] } },
+    at: "outputs[2].labelFilename",
+  },
+  {
     code: "duplicate-output",
     what: "an output is listed once, and Triton does without the second",
     keeps: { fields: { outputs: [x, y] } },
