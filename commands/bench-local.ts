@@ -1,4 +1,3 @@
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { balancerSections } from "./bench/balancer.ts";
 import { addBatchingTwins, batchingSections } from "./bench/batching.ts";
@@ -7,6 +6,7 @@ import { withPlatform } from "./bench/platform.ts";
 import { formatMachine, formatSection, thisMachine, type Section } from "./bench/report.ts";
 import { setupSection } from "./bench/setup.ts";
 import { upSection } from "./bench/up.ts";
+import { stoppable } from "./files/ending.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
@@ -39,21 +39,19 @@ export async function main(args: string[]): Promise<void> {
   const wanted = values.only === undefined ? usual : values.only.map(partNamed);
   const seconds = secondsFrom(values.seconds);
   const machine = thisMachine();
-  const stopped = new AbortController();
-  const stop = (): void => {
+  const reason = (): Error => {
     console.error("Stopping and cleaning up …");
-    stopped.abort(new UserError("Stopped before the end", "everything the benchmark started is removed"));
+    return new UserError("Stopped before the end", "everything the benchmark started is removed");
   };
-  const options = { seconds, progress: announce, signal: stopped.signal };
   const started = new Date();
   const sections: Section[] = [];
   const show = (...made: Section[]): void => {
     sections.push(...made);
     if (!values.json) for (const section of made) console.log(`\n${formatSection(section)}`);
   };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  try {
-    if (!values.json) console.log(formatMachine(machine));
+  if (!values.json) console.log(formatMachine(machine));
+  await stoppable(reason, async (signal) => {
+    const options = { seconds, progress: announce, signal };
     if (wanted.includes("setup")) show(await setupSection(options));
     if (wanted.some((part) => part !== "setup")) {
       const { python } = await setUp(["python", "triton", "programs", "engine"]);
@@ -72,9 +70,7 @@ export async function main(args: string[]): Promise<void> {
         });
       }
     }
-  } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
+  });
   if (values.json) console.log(JSON.stringify({ date: started.toISOString(), machine, sections }, null, 2));
 }
 

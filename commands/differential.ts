@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { agrees, compare, type Comparison } from "../test/differential/compare.ts";
 import { projectJudge, withFolder } from "../test/differential/judge.ts";
 import { formatComparison } from "../test/differential/report.ts";
+import { stoppable } from "./files/ending.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
@@ -32,15 +33,10 @@ export async function main(args: string[]): Promise<void> {
   const seed = wholeNumber("seed", values.seed, 2 ** 31 - 1);
   const parallel = wholeNumber("parallel", values.parallel, 64);
   const { triton } = await setUp(["python", "triton"]);
-  const stopped = new AbortController();
-  const stop = (): void => {
-    stopped.abort(
-      new UserError("Stopped before the end", `--seed ${String(seed)} makes the same models again`),
-    );
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop);
-  try {
-    const comparison = await withFolder((folder) =>
+  const reason = () =>
+    new UserError("Stopped before the end", `--seed ${String(seed)} makes the same models again`);
+  const comparison = await stoppable(reason, (signal) =>
+    withFolder((folder) =>
       compare({
         triton,
         judge: projectJudge(folder),
@@ -49,14 +45,12 @@ export async function main(args: string[]): Promise<void> {
         parallel,
         deadly: values.deadly,
         progress: progressLine(count),
-        signal: stopped.signal,
+        signal,
       }),
-    );
-    console.log(formatComparison(comparison));
-    if (!agrees(comparison)) process.exitCode = 1;
-  } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
+    ),
+  );
+  console.log(formatComparison(comparison));
+  if (!agrees(comparison)) process.exitCode = 1;
 }
 
 /** Says every ten seconds how far it is, and what differs so far. */

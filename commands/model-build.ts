@@ -7,7 +7,7 @@ import { platformSchema } from "../core/spec/platform.ts";
 import { formatAdvice, formatProblems, ProblemsError, refuse } from "../core/spec/problem.ts";
 import { newestRelease, oldestRelease, type Release } from "../core/triton/releases.ts";
 import { buildRepository, type RepositoryFile } from "../core/triton/repository.ts";
-import { checkModel } from "../core/triton/rules/index.ts";
+import { checkModels } from "../core/triton/rules/index.ts";
 import { copyFile } from "./files/copy.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
@@ -51,9 +51,7 @@ export async function main(args: string[]): Promise<void> {
     customBackends: values["custom-backend"],
     customAgents: [],
   };
-  const checked = models.map((model) => checkModel({ model, models: byName, server }));
-  const meaning = checked.flatMap(({ problems }) => problems);
-  const advice = checked.flatMap((judgement) => judgement.advice);
+  const { problems: meaning, advice } = checkModels(models, byName, () => server);
   const problems = locate([...shape, ...meaning], models);
   if (!values["no-check"]) refuse(problems);
 

@@ -3,10 +3,10 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { loadModels, locate } from "../core/spec/load.ts";
-import { formatAdvice, formatProblems, refuse, type Advice, type Problem } from "../core/spec/problem.ts";
+import { formatAdvice, formatProblems, refuse, type Problem } from "../core/spec/problem.ts";
 import { formatBytes } from "../core/spec/units.ts";
 import { newestRelease } from "../core/triton/releases.ts";
-import { checkModel } from "../core/triton/rules/index.ts";
+import { checkModels, type Judgement } from "../core/triton/rules/index.ts";
 import type { ServerFacts } from "../core/triton/rules/rule.ts";
 import { endingCleanly } from "./files/ending.ts";
 import { userPath } from "./files/user-path.ts";
@@ -70,23 +70,15 @@ async function importAll(
 /** The rules that imported models are judged by: their owner's own server is not known here. */
 const server: ServerFacts = { release: newestRelease, customBackends: [], customAgents: [] };
 
-interface Judgement {
-  readonly problems: readonly Problem[];
-  readonly advice: readonly Advice[];
-}
-
 /** What the rules say of the imported models, among all that are in the models folder. */
 function judge(out: string, imported: readonly Imported[]): Judgement {
   const { value: models, problems } = loadModels(out);
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const folders = imported.map(({ spec }) => path.join(path.basename(path.resolve(out)), spec.name));
   const names = new Set(imported.map(({ spec }) => spec.name));
-  const checked = models
-    .filter(({ spec }) => names.has(spec.name))
-    .map((model) => checkModel({ model, models: byName, server }));
+  const brought = models.filter(({ spec }) => names.has(spec.name));
+  const { problems: meaning, advice } = checkModels(brought, byName, () => server);
   const own = problems.filter(({ file }) => folders.some((folder) => `${file}/`.startsWith(`${folder}/`)));
-  const meaning = checked.flatMap((judgement) => judgement.problems);
-  const advice = checked.flatMap((judgement) => judgement.advice);
   return { problems: locate([...own, ...meaning], models), advice: locate(advice, models) };
 }
 

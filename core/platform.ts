@@ -1,5 +1,5 @@
-import { checkCapacity, type Capacity } from "./capacity/check.ts";
-import { findAccelerator } from "./capacity/catalogue.ts";
+import { checkCapacity, replicaDevices, type Capacity } from "./capacity/check.ts";
+import { visibleDevices } from "./capacity/gpu-memory.ts";
 import { present } from "./objects.ts";
 import { checkServers, serverGroups, type ServerGroup } from "./servers.ts";
 import type { Model } from "./spec/load.ts";
@@ -8,7 +8,7 @@ import type { Advice, Checked, Problem } from "./spec/problem.ts";
 import type { Bytes } from "./spec/units.ts";
 import { timingBudget, type TimingBudget } from "./timing/budget.ts";
 import { buildRepository, type Repository, type RepositoryFile } from "./triton/repository.ts";
-import { checkModel } from "./triton/rules/index.ts";
+import { checkModels, type Judgement } from "./triton/rules/index.ts";
 import type { ServerFacts } from "./triton/rules/rule.ts";
 
 export interface PlatformPlan {
@@ -56,7 +56,7 @@ export function planPlatform(
 ): Checked<PlatformPlan> {
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const groups = serverGroups(byName, config);
-  const checked = checkModels(models, byName, groups, config);
+  const checked = judge(models, byName, groups, config);
   const { adapted, leftOut } = adaptModels(models, adapt);
   const problems = [
     ...checked.problems,
@@ -120,12 +120,12 @@ function emptyServers(
 }
 
 /** Every model by the rules of the server it is on. */
-function checkModels(
+function judge(
   models: readonly Model[],
   byName: ReadonlyMap<string, Model>,
   groups: readonly ServerGroup[],
   config: PlatformConfig,
-): { readonly problems: readonly Problem[]; readonly advice: readonly Advice[] } {
+): Judgement {
   const general: ServerFacts = {
     release: config.tritonRelease,
     customBackends: config.customBackends,
@@ -137,22 +137,14 @@ function checkModels(
       return group.models.map(({ spec }) => [spec.name, facts] as const);
     }),
   );
-  const results = models.map((model) =>
-    checkModel({ model, models: byName, server: factsOf.get(model.spec.name) ?? general }),
-  );
-  return {
-    problems: results.flatMap(({ problems }) => problems),
-    advice: results.flatMap(({ advice }) => advice),
-  };
+  return checkModels(models, byName, (name) => factsOf.get(name) ?? general);
 }
 
-function acceleratorFacts({ config: { accelerator } }: ServerGroup): ServerFacts["accelerator"] {
-  const found = accelerator && findAccelerator(accelerator.gpu, accelerator.mig);
-  if (found === undefined) return undefined;
-  const { name, gpu, slice } = found;
-  // Of several MIG slices a process is only sure to see one.
-  const devices = slice === undefined ? (accelerator?.count ?? 1) : 1;
-  return { product: name, devices, computeCapability: gpu.computeCapability };
+function acceleratorFacts(group: ServerGroup): ServerFacts["accelerator"] {
+  const on = replicaDevices(group);
+  if (on === undefined) return undefined;
+  const { name, gpu } = on.accelerator;
+  return { product: name, devices: visibleDevices(on), computeCapability: gpu.computeCapability };
 }
 
 function planServer(

@@ -1,8 +1,8 @@
 import type { Model } from "./spec/load.ts";
 import type { PlatformConfig } from "./spec/platform.ts";
 import { suggest, type Problem } from "./spec/problem.ts";
-import { imageOf, resolveBackend } from "./triton/backends.ts";
-import { servedFiles } from "./triton/repository.ts";
+import { imageOf } from "./triton/backends.ts";
+import { backendOf } from "./triton/repository.ts";
 
 /** Server groups as the config has them: which models each serves, and what is wrong with that. */
 
@@ -145,7 +145,7 @@ function imageProblems(
 ): Problem[] {
   const byImage = new Map<string, string>();
   for (const model of models) {
-    const { backend } = resolveBackend(model.spec, { files: servedFiles(model) });
+    const { backend } = backendOf(model);
     const image = backend === undefined || customBackends.includes(backend) ? undefined : imageOf(backend);
     if (image !== undefined && backend !== "python" && !byImage.has(image))
       byImage.set(image, `${model.spec.name} (${backend ?? ""}) the image ${image}`);

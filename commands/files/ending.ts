@@ -4,6 +4,23 @@ import process from "node:process";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
+/** Runs work that Ctrl-C and SIGTERM ask to stop through its signal, which then holds this reason. */
+export async function stoppable<T>(
+  reason: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const stopped = new AbortController();
+  const stop = (): void => {
+    stopped.abort(reason());
+  };
+  for (const signal of signals) process.on(signal, stop);
+  try {
+    return await work(stopped.signal);
+  } finally {
+    for (const signal of signals) process.off(signal, stop);
+  }
+}
+
 /**
  * Runs work that Ctrl-C and SIGTERM end at once. `clean` puts things in order before, without waiting for anything, and
  * says how they are now. The exit code is a shell's: 130 or 143.

@@ -1,7 +1,12 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { lockFilename } from "../../core/spec/artifacts.ts";
-import { specFilename } from "../../core/spec/load.ts";
+import {
+  isByProduct,
+  lockFilename,
+  neitherFileNorFolder,
+  versionFolders,
+} from "../../core/spec/artifacts.ts";
+import { companionFolders, specFilename } from "../../core/spec/load.ts";
 import type { ModelSpec } from "../../core/spec/model.ts";
 import type { Problem } from "../../core/spec/problem.ts";
 import type { Bytes } from "../../core/spec/units.ts";
@@ -24,14 +29,12 @@ export interface ModelFiles {
   readonly problems: readonly Problem[];
 }
 
-/** Folders beside the version folders that Triton reads (core `src/constants.h`). */
-const dataFolders = ["warmup", "initial_state"];
-
 /** The version folders, label files, and the data of warm-ups and initial states of a model; links are followed. */
 export function listModelFiles(directory: string, spec: ModelSpec): ModelFiles {
   const all = readdirSync(directory);
-  const names = all.filter(isPart);
-  const folders = names.filter((name) => isVersion(directory, name) || dataFolders.includes(name));
+  const names = all.filter((name) => !isByProduct(name));
+  const known = new Set([...versionFolders(directory), ...Object.values(companionFolders)]);
+  const folders = names.filter((name) => known.has(name));
   const labels = spec.outputs.flatMap(({ labelFilename }) =>
     labelFilename === undefined ? [] : [labelFilename],
   );
@@ -52,14 +55,6 @@ interface Found {
   readonly files: ModelFile[];
   readonly hidden: string[];
   readonly problems: Problem[];
-}
-
-/** A folder that Triton reads as a version, or a link to one. */
-function isVersion(directory: string, name: string): boolean {
-  return (
-    /^[1-9]\d*$/.test(name) &&
-    statSync(path.join(directory, name), { throwIfNoEntry: false })?.isDirectory() === true
-  );
 }
 
 /** What describes the model, and what is only there to be read. */
@@ -83,7 +78,7 @@ function collect(directory: string, name: string, found: Found, above: readonly 
       return;
     }
     if (!stat.isDirectory()) {
-      problem("this is neither a file nor a folder", "take it away, or put a file in its place");
+      found.problems.push(neitherFileNorFolder(full));
       return;
     }
     const real = realpathSync(full);
@@ -93,16 +88,12 @@ function collect(directory: string, name: string, found: Found, above: readonly 
     }
     const inner = readdirSync(full).sort();
     found.hidden.push(...inner.filter((each) => isHidden(full, each)).map((each) => `${name}/${each}`));
-    for (const each of inner.filter(isPart)) collect(directory, `${name}/${each}`, found, [...above, real]);
+    for (const each of inner.filter((one) => !isByProduct(one)))
+      collect(directory, `${name}/${each}`, found, [...above, real]);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     problem(`this cannot be read: ${why}`, "mend the link or its permissions");
   }
-}
-
-/** Compiled Python and hidden files are by-products, as for artifacts.lock. */
-function isPart(name: string): boolean {
-  return !name.startsWith(".") && name !== "__pycache__" && !name.endsWith(".pyc");
 }
 
 /** An empty file, such as .keep, is only there for its folder. */

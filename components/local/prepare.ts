@@ -58,9 +58,9 @@ export function prepareLocal(
     ...options,
     simulatorHash: hashOf(simulatorDirectory(options.project)),
   });
-  const { advice, capacity } = value;
+  const advice = locate(value.advice, models);
   return {
-    value: { plan, notes, picture: capacityPicture(capacity), advice },
+    value: { plan, notes, picture: capacityPicture(value.capacity), advice },
     problems: [...locate(problems, models), ...portConflicts(plan, file)],
   };
 }

@@ -87,8 +87,8 @@ export function capacityPicture({ gpus, packing }: Capacity): readonly string[] 
 
 type Report = (path: string, message: string, hint: string) => Problem;
 
-/** Undefined for a server without an accelerator, or with a MIG profile that its GPU has not. */
-function replicaDevices({ config: { accelerator } }: ServerGroup): ReplicaDevices | undefined {
+/** What a replica runs on. Undefined for a server without an accelerator, or with a MIG profile that its GPU has not. */
+export function replicaDevices({ config: { accelerator } }: ServerGroup): ReplicaDevices | undefined {
   if (accelerator === undefined) return undefined;
   const found = findAccelerator(accelerator.gpu, accelerator.mig);
   return found && { accelerator: found, devices: accelerator.count };

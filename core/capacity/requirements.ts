@@ -2,8 +2,7 @@ import { present } from "../objects.ts";
 import type { Model } from "../spec/load.ts";
 import type { ServerConfig } from "../spec/platform.ts";
 import type { Bytes } from "../spec/units.ts";
-import { resolveBackend } from "../triton/backends.ts";
-import { servedFiles, servedVersions } from "../triton/repository.ts";
+import { backendOf, servedVersions } from "../triton/repository.ts";
 import {
   instancesOf,
   isProcessBackend,
@@ -26,7 +25,7 @@ export function gpuModels(models: readonly Model[]): readonly GpuModel[] {
 
 function gpuModel(model: Model): GpuModel | undefined {
   const { spec } = model;
-  const { backend } = resolveBackend(spec, { files: servedFiles(model) });
+  const { backend } = backendOf(model);
   const versions = servedVersions(model);
   if (backend === undefined || versions.length === 0) return undefined;
   return {

@@ -134,7 +134,7 @@ function isRegular(directory: string, file: string): boolean {
   return stat?.isFile() ?? true;
 }
 
-function neitherFileNorFolder(file: string): Problem {
+export function neitherFileNorFolder(file: string): Problem {
   const message = "this is neither a file nor a folder";
   return { file, path: "", message, hint: "take it away, or put a file in its place" };
 }
@@ -150,15 +150,20 @@ export function sha256(text: string): string {
 
 /**
  * Every file of a folder, relative to it; links are followed, and one that leads nowhere or round in a circle ends
- * where the system says so. Compiled Python and hidden files are by-products, not parts of a model.
+ * where the system says so. By-products are left out.
  */
 export function filesBelow(directory: string, prefix = ""): string[] {
   return readdirSync(directory).flatMap((entry) => {
-    if (entry.startsWith(".") || entry === "__pycache__" || entry.endsWith(".pyc")) return [];
+    if (isByProduct(entry)) return [];
     const name = `${prefix}${entry}`;
     const full = path.join(directory, entry);
     return statSync(full).isDirectory() ? filesBelow(full, `${name}/`) : [name];
   });
+}
+
+/** Whether a file or folder is no part of a model by its name: compiled Python and what is hidden. */
+export function isByProduct(name: string): boolean {
+  return name.startsWith(".") || name === "__pycache__" || name.endsWith(".pyc");
 }
 
 /** Code-unit order: the same on every machine, unlike `localeCompare`. */

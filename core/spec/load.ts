@@ -11,7 +11,7 @@ import {
 import { nameProblems } from "./model-name.ts";
 import { modelSchema, type ModelSpec } from "./model.ts";
 import { parseYaml } from "./parse.ts";
-import { linesIn } from "./positions.ts";
+import { withLines } from "./positions.ts";
 import { ProblemsError, suggest, type Checked, type Problem } from "./problem.ts";
 
 /** A model as it lies in its folder: the spec, and the files its version folders hold. */
@@ -65,15 +65,9 @@ export function loadModels(folder: string): Checked<readonly Model[]> {
 /** The same problems, those of a model's spec with their lines. Reads the specs that have problems once more. */
 export function locate<T extends Problem>(problems: readonly T[], models: readonly Model[]): T[] {
   const byFile = new Map(models.map((model) => [model.file, model]));
-  const lines = new Map<string, (path: string) => number | undefined>();
-  return problems.map((problem) => {
-    const model = byFile.get(problem.file);
-    if (model === undefined || problem.line !== undefined) return problem;
-    const lineOf =
-      lines.get(problem.file) ?? linesIn(readFileSync(path.join(model.directory, specFilename), "utf8"));
-    lines.set(problem.file, lineOf);
-    const line = lineOf(problem.path);
-    return line === undefined ? problem : { ...problem, line };
+  return withLines(problems, (file) => {
+    const model = byFile.get(file);
+    return model && readFileSync(path.join(model.directory, specFilename), "utf8");
   });
 }
 
@@ -127,7 +121,7 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
 }
 
 /** Folders Triton reads such files from (core `src/constants.h`, kWarmupDataFolder and kInitialStateFolder). */
-const companionFolders = { warmup: "warmup", initialState: "initial_state" } as const;
+export const companionFolders = { warmup: "warmup", initialState: "initial_state" } as const;
 
 function readCompanions(spec: ModelSpec, directory: string, file: string): Checked<readonly Artifact[]> {
   const named = companionsOf(spec).map((companion) => ({

@@ -199,8 +199,6 @@ export const modelSchema = z
   })
   .describe("A model on Triton: models/<name>/model.yaml");
 
-/** What a team writes, before defaults. */
-export type ModelDocument = z.input<typeof modelSchema>;
 /** What a team writes, checked, with defaults filled in; durations in µs, sizes in bytes. */
 export type ModelSpec = Readonly<z.output<typeof modelSchema>> & { readonly name: string };
 export type InputSpec = ModelSpec["inputs"][number];

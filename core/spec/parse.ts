@@ -13,7 +13,7 @@ export function parseYaml<S extends z.ZodType>(schema: S, text: string, file: st
   const read = readYaml(text);
   if ("flaw" in read) return { problems: [{ file, path: "", ...read.flaw }] };
   const parsed = parseValue(schema, read.value, file);
-  return "problems" in parsed ? { problems: withLines(parsed.problems, text) } : parsed;
+  return "problems" in parsed ? { problems: withLines(parsed.problems, () => text) } : parsed;
 }
 
 /** Checks plain data against a schema; every issue becomes a problem with a path and a hint. */

@@ -10,12 +10,20 @@ import type { Problem } from "./problem.ts";
 /** Characters up to which a text is searched: one of this size takes up to a second. */
 const longestSearched = 2 ** 18;
 
-/** The same problems, all of this text, with the lines of their paths. Those that have a line keep it. */
-export function withLines(problems: readonly Problem[], text: string): Problem[] {
-  if (problems.length === 0) return [];
-  const lineOf = linesIn(text);
+/**
+ * The same problems with the lines of their paths; those that have a line keep it. `textOf` gives a file's text, or
+ * undefined for what is no YAML text; it is asked once for each file that needs it.
+ */
+export function withLines<T extends Problem>(
+  problems: readonly T[],
+  textOf: (file: string) => string | undefined,
+): T[] {
+  const found = new Map<string, (path: string) => number | undefined>();
   return problems.map((problem) => {
-    const line = problem.line ?? lineOf(problem.path);
+    if (problem.line !== undefined) return problem;
+    const lineOf = found.get(problem.file) ?? linesIn(textOf(problem.file) ?? "");
+    found.set(problem.file, lineOf);
+    const line = lineOf(problem.path);
     return line === undefined ? problem : { ...problem, line };
   });
 }

@@ -1,3 +1,4 @@
+import { markdownTable } from "../markdown.ts";
 import { isSchema, type JsonSchema } from "./known-keys.ts";
 
 /** The reference part of docs/model-spec.md, made of the JSON Schema of a `model.yaml`. */
@@ -113,11 +114,8 @@ export function fieldsIn({ path, schema }: Field): Field[] {
 }
 
 function table(fields: readonly Field[], prefix = /^/): string {
-  const rows = fields.map(
-    (field) =>
-      `| ${[nameOf(field, prefix), typeOf(field.schema), ...meaningOf(field)].map(escaped).join(" | ")} |`,
-  );
-  return ["| field | type | default | meaning |", "| --- | --- | --- | --- |", ...rows].join("\n");
+  const rows = fields.map((field) => [nameOf(field, prefix), typeOf(field.schema), ...meaningOf(field)]);
+  return markdownTable(["field", "type", "default", "meaning"], rows);
 }
 
 /** A field of the top that has a table of its own leads there. */
@@ -203,8 +201,4 @@ function plural(type: string): string {
 
 function code(value: string | number | boolean | null): string {
   return `\`${String(value)}\``;
-}
-
-function escaped(cell: string): string {
-  return cell.replaceAll("|", "\\|");
 }

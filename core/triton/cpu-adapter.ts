@@ -3,8 +3,7 @@ import type { Model } from "../spec/load.ts";
 import { omit, present } from "../objects.ts";
 import type { ModelSpec } from "../spec/model.ts";
 import type { Problem } from "../spec/problem.ts";
-import { resolveBackend } from "./backends.ts";
-import { servedFiles, servedVersions, type RepositoryFile } from "./repository.ts";
+import { backendOf, servedVersions, type RepositoryFile } from "./repository.ts";
 
 /** Backends whose artifacts the CPU adapter runs inside Triton's Python backend. */
 const adapted: readonly string[] = ["onnxruntime", "pytorch"];
@@ -31,7 +30,7 @@ export function runOnCpu(model: Model, adapter: AdapterSource): CpuModel | Probl
   const { spec } = model;
   const fitted = withoutNewerFields(spec);
   if (spec.ensemble !== undefined) return cpuModel(model, fitted.spec, fitted.differences);
-  const { backend, artifact } = resolveBackend(spec, { files: servedFiles(model) });
+  const { backend, artifact } = backendOf(model);
   const { batching, unbounded } = withoutQueueLimits(spec.batching);
   const here = { ...fitted.spec, instances: cpuInstances(spec), ...present({ batching }) };
   const differences = [

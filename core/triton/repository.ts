@@ -1,6 +1,6 @@
 import { compare, sha256, type Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
-import { resolveBackend } from "./backends.ts";
+import { resolveBackend, type ResolvedBackend } from "./backends.ts";
 import { renderConfigPbtxt } from "./config-from-spec.ts";
 import type { Bytes } from "../spec/units.ts";
 
@@ -67,6 +67,11 @@ export function servedVersions(model: Model): number[] {
 export function servedFiles(model: Model): readonly Artifact[] {
   const versions = new Set(servedVersions(model).map(String));
   return model.artifacts.files.filter((file) => versions.has(file.path.split("/")[0] ?? ""));
+}
+
+/** Which backend runs a model, by its spec and what a server sees of its files. */
+export function backendOf(model: Model): ResolvedBackend {
+  return resolveBackend(model.spec, { files: servedFiles(model) });
 }
 
 function modelFiles(model: Model): RepositoryFile[] {

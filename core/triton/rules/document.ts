@@ -1,3 +1,4 @@
+import { markdownTable } from "../../markdown.ts";
 import type { Rule } from "./rule.ts";
 
 /** The text of docs/rules.md. */
@@ -26,20 +27,9 @@ export interface RuleSection {
 }
 
 function sectionLines({ title, rules }: RuleSection): string[] {
-  return [
-    "",
-    `## ${title}`,
-    "",
-    "| rule | kind | what it asks | source |",
-    "| --- | --- | --- | --- |",
-    ...rules.map(({ code, severity, about, source, since }) => {
-      const release = since === undefined ? "" : ` From ${since} on.`;
-      return `| \`${code}\` | ${severity} | ${cell(about)}${release} | ${cell(source)} |`;
-    }),
-  ];
-}
-
-/** A bar would end the cell. */
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|");
+  const rows = rules.map(({ code, severity, about, source, since }) => {
+    const release = since === undefined ? "" : ` From ${since} on.`;
+    return [`\`${code}\``, severity, `${about}${release}`, source];
+  });
+  return ["", `## ${title}`, "", markdownTable(["rule", "kind", "what it asks", "source"], rows)];
 }

@@ -1,4 +1,5 @@
 import { compare } from "../../spec/artifacts.ts";
+import type { Model } from "../../spec/load.ts";
 import { suggest, type Advice, type Problem } from "../../spec/problem.ts";
 import { resolveBackend } from "../backends.ts";
 import { isAtLeast } from "../releases.ts";
@@ -10,7 +11,7 @@ import { ensemblesOf } from "./ensembles.ts";
 import { instanceRules } from "./instances.ts";
 import { optimizationRules } from "./optimization.ts";
 import type { RuleSection } from "./document.ts";
-import type { Finding, Rule, RuleContext, Subject } from "./rule.ts";
+import type { Finding, Rule, RuleContext, ServerFacts, Subject } from "./rule.ts";
 import { sequenceRules } from "./sequence.ts";
 import { serviceRules } from "./service.ts";
 import { tensorRules } from "./tensors.ts";
@@ -37,6 +38,21 @@ export interface Judgement {
   readonly problems: readonly Problem[];
   /** What to think about, without what the spec silences. */
   readonly advice: readonly Advice[];
+}
+
+/** Holds models against the rules of the servers they are for. An ensemble among them is judged with its steps of `all`. */
+export function checkModels(
+  models: readonly Model[],
+  all: ReadonlyMap<string, Model>,
+  serverOf: (name: string) => ServerFacts,
+): Judgement {
+  const judgements = models.map((model) =>
+    checkModel({ model, models: all, server: serverOf(model.spec.name) }),
+  );
+  return {
+    problems: judgements.flatMap(({ problems }) => problems),
+    advice: judgements.flatMap(({ advice }) => advice),
+  };
 }
 
 /** Holds one model against every rule that its server's release has. Linear in the model and those of its steps. */

@@ -101,7 +101,7 @@ describe("problems", () => {
           { ...problem, path: "inputs", line: 7 },
           { ...problem, path: "" },
         ],
-        text,
+        () => text,
       ),
     ).toEqual([
       { ...problem, path: "inputs", line: 3 },
