@@ -1,9 +1,11 @@
 import { checkCapacity, replicaDevices, type Capacity } from "./capacity/check.ts";
-import { visibleDevices } from "./capacity/gpu-memory.ts";
+import { visibleDevices, type ReplicaDevices } from "./capacity/gpu-memory.ts";
+import { replicaRequests } from "./capacity/requirements.ts";
+import type { Resources } from "./capacity/resources.ts";
 import { present } from "./objects.ts";
 import { checkServers, serverGroups, type ServerGroup } from "./servers.ts";
 import type { Model } from "./spec/load.ts";
-import type { PlatformConfig } from "./spec/platform.ts";
+import type { PlatformConfig, ServerConfig } from "./spec/platform.ts";
 import type { Advice, Checked, Problem } from "./spec/problem.ts";
 import type { Bytes } from "./spec/units.ts";
 import { timingBudget, type TimingBudget } from "./timing/budget.ts";
@@ -27,11 +29,17 @@ export interface ServerPlan {
   /** Whether calls that name no model come here. */
   readonly isDefault: boolean;
   readonly replicas: number;
+  /** As the stack's config has it. */
+  readonly config: ServerConfig;
   /** Sorted by name. */
   readonly models: readonly Model[];
   readonly repository: Repository;
   /** Bytes of Triton's response cache; undefined for none. */
   readonly responseCache?: Bytes;
+  /** What one replica asks of its node: cpu in thousandths, shared memory as part of memory. */
+  readonly requests: Resources;
+  /** What one replica runs on; undefined for none. */
+  readonly devices?: ReplicaDevices;
   readonly timing: TimingBudget;
   /** The external API its models call; GPU groups have none. */
   readonly upstream?: "holysheep";
@@ -147,11 +155,9 @@ function acceleratorFacts(group: ServerGroup): ServerFacts["accelerator"] {
   return { product: name, devices: visibleDevices(on), computeCapability: gpu.computeCapability };
 }
 
-function planServer(
-  { name, config: server }: ServerGroup,
-  served: readonly Adaptation[],
-  config: PlatformConfig,
-): ServerPlan {
+function planServer(group: ServerGroup, served: readonly Adaptation[], config: PlatformConfig): ServerPlan {
+  const { name, config: server } = group;
+  const devices = replicaDevices(group);
   const models = served.map(({ model }) => model);
   const repository = buildRepository(
     models,
@@ -162,16 +168,20 @@ function planServer(
     name,
     isDefault: name === config.defaultServer,
     replicas: server.replicas,
+    config: server,
     models,
     repository,
+    requests: replicaRequests(group.models, server, repositoryBytes(repository), devices),
     timing: timingBudget(repositoryBytes(repository), longestCall),
     ...present({
+      devices,
       responseCache: server.responseCache,
       upstream: models.find(({ spec }) => spec.upstream !== undefined)?.spec.upstream,
     }),
   };
 }
 
-function repositoryBytes({ files }: Repository): Bytes {
+/** Of all files together. */
+export function repositoryBytes({ files }: Repository): Bytes {
   return files.reduce((sum, { bytes }) => sum + bytes, 0);
 }

@@ -1,5 +1,6 @@
+import { present } from "../objects.ts";
 import type { ServerGroup } from "../servers.ts";
-import type { PlatformConfig } from "../spec/platform.ts";
+import type { PlatformConfig, ServerConfig } from "../spec/platform.ts";
 import type { Problem } from "../spec/problem.ts";
 import type { Bytes } from "../spec/units.ts";
 import { deviceBars, nodeBars } from "./bars.ts";
@@ -9,7 +10,7 @@ import { needsGpu, type ReplicaDevices } from "./gpu-memory.ts";
 import { nodePools, noPoolWith, noProfile, poolsWith, type ConfiguredPool } from "./node-pools.ts";
 import { packPods, type Packing } from "./packing.ts";
 import { gpuModels, replicaRequests } from "./requirements.ts";
-import type { PodGroup } from "./resources.ts";
+import type { PodGroup, Resources } from "./resources.ts";
 
 /** Whether a platform's servers find room: models in GPU memory, replicas on nodes. */
 export interface Capacity {
@@ -62,8 +63,49 @@ export function checkCapacity(
   ];
   if (problems.length > 0) return { capacity: { gpus }, problems };
 
-  const packing = packPods(podGroups(groups, repositoryBytes, pools), pools);
+  const pods = groups.map((group) => {
+    const { name, config: server, models } = group;
+    const on = replicaDevices(group);
+    const requests = replicaRequests(models, server, repositoryBytes.get(name) ?? 0, on);
+    return podGroup({ name, config: server, requests, ...present({ devices: on }) }, pools);
+  });
+  const packing = packPods(pods, pools);
   return { capacity: { gpus, packing }, problems: packingProblems(packing, report) };
+}
+
+/** One server's replicas as the pods to be packed. */
+export interface ReplicaFacts {
+  readonly name: string;
+  readonly config: Pick<ServerConfig, "replicas" | "autoscaling">;
+  /** Of one replica. */
+  readonly requests: Resources;
+  readonly devices?: ReplicaDevices;
+}
+
+/** The most pods a server ever has, and the pools they may run on. */
+export function podGroup(
+  { name, config, requests, devices }: ReplicaFacts,
+  pools: readonly ConfiguredPool[],
+): PodGroup {
+  // GPU nodes are tainted where there are others; whole GPUs are one resource to the scheduler, whichever they are.
+  const others = pools.filter(({ accelerator }) => accelerator === undefined);
+  const own =
+    devices === undefined ? (others.length > 0 ? others : pools) : poolsWith(devices.accelerator, pools);
+  return { name, replicas: mostPods(config), requests, pools: own.map((pool) => pool.name) };
+}
+
+/**
+ * With autoscaling as many as it may come to, or the fewest and their headroom where that is more: a replica that comes
+ * takes the place of a headroom pod.
+ */
+function mostPods(config: ReplicaFacts["config"]): number {
+  const { minReplicas = 0, headroom = 0 } = config.autoscaling ?? {};
+  return Math.max(mostReplicas(config), minReplicas + headroom);
+}
+
+/** The most replicas that ever serve at once, besides those of a rollout. */
+export function mostReplicas({ replicas, autoscaling }: ReplicaFacts["config"]): number {
+  return autoscaling?.maxReplicas ?? replicas;
 }
 
 /** A bar per device and per kind of filled node, for people. */
@@ -132,23 +174,6 @@ function withoutAccelerator({ name, config, models }: ServerGroup, report: Repor
           "say what a replica needs, like `{ gpu: l4 }`; a model that can do without has `kind: cpu`",
         ),
       ];
-}
-
-function podGroups(
-  groups: readonly ServerGroup[],
-  repositoryBytes: ReadonlyMap<string, Bytes>,
-  pools: readonly ConfiguredPool[],
-): PodGroup[] {
-  return groups.map((group) => {
-    const { name, config, models } = group;
-    const on = replicaDevices(group);
-    const requests = replicaRequests(models, config, repositoryBytes.get(name) ?? 0, on);
-    const pods = { name, replicas: config.replicas, requests };
-    // Whole GPUs are one resource to the scheduler, whichever they are.
-    return on === undefined
-      ? pods
-      : { ...pods, pools: poolsWith(on.accelerator, pools).map((pool) => pool.name) };
-  });
 }
 
 function packingProblems(packing: Packing, report: Report): Problem[] {

@@ -6,6 +6,7 @@ import { backendOf, servedVersions } from "../triton/repository.ts";
 import {
   instancesOf,
   isProcessBackend,
+  needsGpu,
   placements,
   visibleDevices,
   type GpuModel,
@@ -47,11 +48,15 @@ function weightsOf({ spec, artifacts }: Model, version: number): Bytes {
  * Estimates of what one replica asks of its node, where the config does not say. Triton alone needs about 0.5 GiB and
  * its default pool of pinned memory 256 MiB (`--pinned-memory-pool-byte-size`, core `src/server.cc`); a Python process
  * with numpy about 100 MiB, with a framework 500 MiB; its shared memory begins with 1 MiB and grows with its tensors.
+ * A process that uses a GPU holds CUDA's libraries and those of its frameworks in main memory too: an estimate on the
+ * safe side, since a limit that is too low kills the server.
  */
 const estimates = {
   server: gibibyte,
   pinnedPool: 256 * mebibyte,
+  gpuLibraries: 3 * gibibyte,
   pythonProcess: 512 * mebibyte,
+  gpuPythonProcess: 1536 * mebibyte,
   sharedMemory: 64 * mebibyte,
   /** Thousandths of a core: for the server, and for each instance, which at least one thread drives. */
   serverCpu: 1_000,
@@ -70,18 +75,42 @@ export function replicaRequests(
   repositoryBytes: Bytes,
   on: ReplicaDevices | undefined,
 ): Resources {
-  const loads = models.flatMap((model) => hostLoad(model, on === undefined ? 0 : visibleDevices(on)) ?? []);
-  const sum = (part: keyof HostLoad): number => loads.reduce((total, load) => total + load[part], 0);
+  const sum = hostLoads(models, on);
   return podRequests({
     cpu:
       resources.cpu === undefined
         ? estimates.serverCpu + sum("instances") * estimates.instanceCpu
         : Math.round(resources.cpu * 1_000),
-    memory: resources.memory ?? estimates.server + estimates.pinnedPool + responseCache + sum("memory"),
-    shm: resources.sharedMemory ?? estimates.sharedMemory * Math.max(1, sum("processes")),
-    disk: resources.disk ?? estimates.scratchDisk + repositoryBytes,
+    memory:
+      resources.memory ??
+      estimates.server +
+        estimates.pinnedPool +
+        (on === undefined ? 0 : estimates.gpuLibraries) +
+        responseCache +
+        sum("memory"),
+    shm: sharedMemory(models, resources, on),
+    // Files take whole blocks of the disk.
+    disk: resources.disk ?? estimates.scratchDisk + Math.ceil(repositoryBytes * 1.05),
     devices: on === undefined ? {} : { [on.accelerator.resource]: on.devices },
   });
+}
+
+/** The size of a replica's `/dev/shm`, which `replicaRequests` has as part of the memory. */
+export function sharedMemory(
+  models: readonly Model[],
+  resources: ServerConfig["resources"],
+  on: ReplicaDevices | undefined,
+): Bytes {
+  return resources.sharedMemory ?? estimates.sharedMemory * Math.max(1, hostLoads(models, on)("processes"));
+}
+
+/** Sums over the models. */
+function hostLoads(
+  models: readonly Model[],
+  on: ReplicaDevices | undefined,
+): (part: keyof HostLoad) => number {
+  const loads = models.flatMap((model) => hostLoad(model, on === undefined ? 0 : visibleDevices(on)) ?? []);
+  return (part) => loads.reduce((total, load) => total + load[part], 0);
 }
 
 /** What one model adds to a replica's own machine. */
@@ -106,5 +135,6 @@ function hostLoad(model: Model, devices: number): HostLoad | undefined {
   );
   const weights = copies * known.versions.reduce((sum, version) => sum + version.weights, 0);
   const stated = (model.spec.memory?.hostPerInstance ?? 0) * instances;
-  return { instances, processes, memory: weights + Math.max(stated, processes * estimates.pythonProcess) };
+  const perProcess = devices > 0 && needsGpu(known) ? estimates.gpuPythonProcess : estimates.pythonProcess;
+  return { instances, processes, memory: weights + Math.max(stated, processes * perProcess) };
 }

@@ -3,6 +3,7 @@ import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
+import { autoscalingSchema, kubernetesSchema, type KubernetesConfig } from "./kubernetes.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
 
@@ -44,6 +45,15 @@ const serverSchema = z.strictObject({
   /** With it, GPU memory is checked; models that only call an external API need none. */
   accelerator: acceleratorSchema.optional(),
   resources: resourcesSchema.prefault({}),
+  /** On Kubernetes: the autoscaler decides on the replicas, and `replicas` is not looked at. */
+  autoscaling: autoscalingSchema.optional(),
+  /** Whether the group may be away while it rolls, where there is no room for one replica more. */
+  allowDowntime: z.boolean().default(false),
+  /** Hash of an earlier repository of this group that is to be served instead of what the models' folder holds. */
+  rollback: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "this is no hash of a repository: 64 hexadecimal digits")
+    .optional(),
 });
 
 /** Machines that are all alike: an EC2 type, or what `kubectl describe node` shows under Allocatable. */
@@ -116,9 +126,9 @@ const holysheepSchema = z.strictObject({
     .transform(() => undefined),
 });
 
-export const targets = ["local"] as const;
+export const targets = ["local", "kubernetes"] as const;
 
-export const platformSchema = z.strictObject({
+const platformFields = z.strictObject({
   target: z.enum(targets),
   /** Folder with one folder per model, relative to the project. */
   models: z.string().min(1).default("models"),
@@ -147,8 +157,18 @@ export const platformSchema = z.strictObject({
   /** The machines that replicas run on, by pool; with them, it is checked that all find room. */
   nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
   local: localSchema.prefault({}),
+  /** Needed by the target `kubernetes`. */
+  kubernetes: kubernetesSchema.optional(),
   holysheep: holysheepSchema,
 });
+
+export const platformSchema = platformFields.refine(
+  ({ target, kubernetes }) => target !== "kubernetes" || kubernetes !== undefined,
+  {
+    path: ["kubernetes"],
+    error: "missing, and the target kubernetes needs it: name at least `repository`, where models come from",
+  },
+);
 
 export type PlatformConfig = Readonly<z.output<typeof platformSchema>>;
 export type LocalConfig = PlatformConfig["local"];
@@ -177,6 +197,13 @@ export function parsePlatform(
   }
   const servers = Object.entries(parsed.value.servers).sort(([a], [b]) => compare(a, b));
   return { value: { ...parsed.value, servers: Object.fromEntries(servers) } };
+}
+
+/** The section of the target `kubernetes`, which the schema demands for it. */
+export function kubernetesOf({ kubernetes }: PlatformConfig): KubernetesConfig {
+  if (kubernetes === undefined)
+    throw new Error("the schema lets no target kubernetes without its section through");
+  return kubernetes;
 }
 
 /** `servers.gpu` as the stack's file has it: `triton-platform:servers.gpu`; `holysheep.model` as `holysheep:model`. */

@@ -9,6 +9,8 @@ export interface ServerPlace {
   readonly metricsPort: number;
   /** Folder or URI of the model repository. */
   readonly repository: string;
+  /** Seconds that calls have to end after the stop signal. Default: the budget's, where a drain came before it. */
+  readonly exitTimeout?: number;
 }
 
 /**
@@ -33,7 +35,7 @@ export function serverFlags(plan: ServerPlan, place: ServerPlace): string[] {
     // Percentiles are only to be had as summaries; a histogram of the whole request does not exist.
     "--metrics-config=summary_latencies=true",
     "--metrics-config=summary_quantiles=0.5:0.05,0.95:0.01,0.99:0.001",
-    `--exit-timeout-secs=${String(plan.timing.exit)}`,
+    `--exit-timeout-secs=${String(place.exitTimeout ?? plan.timing.exit)}`,
     ...(plan.responseCache === undefined ? [] : [`--cache-config=local,size=${String(plan.responseCache)}`]),
   ];
 }

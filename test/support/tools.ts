@@ -18,6 +18,7 @@ export const venvPython: Tool = {
   program: firstExecutable([path.join(projectRoot, ".local", "venv", "bin", "python")]),
 };
 export const haproxy: Tool = { name: "haproxy", program: onPath("haproxy") };
+export const openssl: Tool = { name: "openssl", program: onPath("openssl") };
 export const promtool: Tool = { name: "promtool", program: onPath("promtool") };
 
 /** Name of a suite that needs a tool: where the tool is missing, the skipped suite says which. */

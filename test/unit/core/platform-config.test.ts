@@ -24,7 +24,7 @@ describe("a stack's config", () => {
         tritonRelease: "26.07",
         customBackends: [],
         customAgents: [],
-        servers: { gpu: { replicas: 1, resources: {} } },
+        servers: { gpu: { replicas: 1, resources: {}, allowDowntime: false } },
         defaultServer: "gpu",
         nodes: {},
         local: {

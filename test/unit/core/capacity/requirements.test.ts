@@ -113,7 +113,8 @@ describe("what models add to a replica's requests", () => {
     const python = model("python", { instances: [{ kind: "gpu", count: 2 }] });
     const { instances, memory } = added([python], 8);
     expect(instances).toBe(16);
-    expect(memory(16)).toBe(16 * 512);
+    // With CUDA and a framework each.
+    expect(memory(16)).toBe(16 * 1_536);
     // Several slices: a process is sure to see one.
     expect(added([python], 8, "1g.10gb").instances).toBe(2);
     expect(requests([python], 8, "1g.10gb")).toMatchObject({ "nvidia.com/mig-1g.10gb": 8 });
