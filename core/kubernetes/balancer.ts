@@ -1,0 +1,591 @@
+import { isIP } from "node:net";
+import type {
+  IContainer,
+  IConfigMap,
+  IPodSpec,
+  IService,
+  IServiceAccount,
+  IServicePort,
+  IVolume,
+  IVolumeMount,
+} from "kubernetes-models/v1";
+import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
+import { mostReplicas } from "../capacity/check.ts";
+import {
+  balancerScript,
+  renderHaproxyConfig,
+  type ClusterOptions,
+  type RateLimit,
+} from "../haproxy/config.ts";
+import { mapValues, present } from "../objects.ts";
+import type { ServerPlan } from "../platform.ts";
+import { sha256 } from "../spec/artifacts.ts";
+import { callerName, type BalancerConfig, type KubernetesConfig } from "../spec/kubernetes.ts";
+import type { Problem } from "../spec/problem.ts";
+import { formatBytes, formatDuration } from "../spec/units.ts";
+import { balancerTiming, type BalancerTiming } from "../timing/kubernetes.ts";
+import {
+  apiKeysSecret,
+  balancerName,
+  balancerSelector,
+  objectLabels,
+  ports,
+  serverObjectName,
+} from "./names.ts";
+import {
+  containerResources,
+  pullSecrets,
+  restrictedContainer,
+  restrictedPod,
+  topologySpread,
+  type PodDeployment,
+} from "./pod.ts";
+
+/**
+ * The balancer's objects of the Kubernetes API: HAProxy in front of every group, and the Service that clients call.
+ *
+ * - Its file and script are a ConfigMap named by their content: another file is another pod, and a pod that is rolled
+ *   back finds its own.
+ * - Replicas of the servers are found by DNS. Keys and certificates are mounted as folders, which follow their Secrets,
+ *   and read again when they change. None of these rolls the balancer.
+ * - A pod is ready while its HAProxy takes calls, whatever its servers do: else no first deployment would end.
+ *   `/healthz` of the HTTP port is for load balancers before it: it fails while no default server can answer, and from
+ *   the moment the pod is to go.
+ */
+export interface BalancerObjects {
+  readonly serviceAccount: IServiceAccount;
+  readonly configMaps: readonly IConfigMap[];
+  /** What the Secret of API keys holds: lines of a key's sha256 and its caller. Undefined where no key is asked for. */
+  readonly apiKeysMap?: string;
+  readonly deployment: PodDeployment;
+  /** Undefined for one replica, which a budget could only keep from being moved. */
+  readonly podDisruptionBudget?: IPodDisruptionBudget;
+  readonly service: IService;
+  readonly timing: BalancerTiming;
+}
+
+export function balancerObjects(servers: readonly ServerPlan[], config: KubernetesConfig): BalancerObjects {
+  const timing = balancerTiming(
+    servers.map((server) => server.timing),
+    config.balancer,
+  );
+  const configMap = configMapOf(servers, timing, config);
+  return {
+    serviceAccount: {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: metadataOf(config),
+      automountServiceAccountToken: false,
+    },
+    configMaps: [configMap],
+    deployment: deployment(servers, configMap.metadata.name, timing, config),
+    service: service(servers, config),
+    timing,
+    ...present({ apiKeysMap: apiKeysMap(config.balancer) }),
+    ...(config.balancer.replicas > 1 ? { podDisruptionBudget: podDisruptionBudget(config) } : {}),
+  };
+}
+
+/** Everything wrong with what the config says of the balancer. `file` names the stack's config. */
+export function balancerProblems(
+  servers: readonly ServerPlan[],
+  config: KubernetesConfig,
+  file: string,
+): Problem[] {
+  const { balancer } = config;
+  const report: Report = (path, message, hint) => ({
+    file,
+    path: `triton-platform:kubernetes.balancer.${path}`,
+    message,
+    hint,
+  });
+  const problems = [
+    ...accessProblems(balancer, report),
+    ...rateLimitProblems(balancer, report),
+    ...serviceProblems(balancer, report),
+  ];
+  // A name that is wrong could break the file's own lines.
+  return problems.length > 0 || servers.length === 0 ? problems : configSizeProblems(servers, config, file);
+}
+
+/** Where the pod has its files. */
+const folders = {
+  config: "/etc/triton-balancer/config",
+  apiKeys: "/etc/triton-balancer/api-keys",
+  tls: "/etc/triton-balancer/tls",
+  clientCertificates: "/etc/triton-balancer/client-certificates",
+  run: "/run/triton-balancer",
+} as const;
+
+const files = {
+  config: "haproxy.cfg",
+  script: "balancer.lua",
+  /** Empty: the script puts in it, in memory, what the Secret holds. */
+  apiKeys: "api-keys.map",
+} as const;
+
+const drainFile = `${folders.run}/draining`;
+
+/** HAProxy's user in its own image. */
+const user = 99;
+
+interface NamedConfigMap extends IConfigMap {
+  readonly metadata: { readonly name: string };
+}
+
+function configMapOf(
+  servers: readonly ServerPlan[],
+  timing: BalancerTiming,
+  config: KubernetesConfig,
+): NamedConfigMap {
+  const data = {
+    [files.config]: haproxyConfig(servers, timing, config),
+    [files.script]: balancerScript(),
+    [files.apiKeys]: "",
+  };
+  const hash = sha256(JSON.stringify(data)).slice(0, 10);
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { ...metadataOf(config), name: `${balancerName}-${hash}` },
+    immutable: true,
+    data,
+  };
+}
+
+function haproxyConfig(
+  servers: readonly ServerPlan[],
+  timing: BalancerTiming,
+  config: KubernetesConfig,
+): string {
+  return renderHaproxyConfig({
+    address: "*",
+    httpPort: ports.http,
+    grpcPort: ports.grpc,
+    metricsPort: ports.metrics,
+    adminSocket: `${folders.run}/admin.sock`,
+    servers: servers.map((plan, i) => ({
+      plan,
+      grpcPort: groupPort(i),
+      replicas: {
+        hostname: `${serverObjectName(plan.name)}.${config.namespace}.svc.${config.clusterDomain}`,
+        slots: slots(plan),
+        httpPort: ports.http,
+        grpcPort: ports.grpc,
+      },
+    })),
+    cluster: clusterOptions(timing, config.balancer),
+  });
+}
+
+/** Twice the replicas: a rollout has more than usual, and old addresses may linger in a DNS cache. */
+function slots({ config }: ServerPlan): number {
+  return Math.max(4, 2 * mostReplicas(config));
+}
+
+function clusterOptions({ discovery }: BalancerTiming, balancer: BalancerConfig): ClusterOptions {
+  const { tls, clientCertificates, apiKeys, rateLimit, rateLimits } = balancer;
+  const share = (limit: RateLimit): RateLimit => shareOf(limit, balancer.replicas);
+  return {
+    healthPort: ports.health,
+    threads: threads(balancer),
+    maxConnections: maxConnections(balancer),
+    discovery,
+    script: `${folders.config}/${files.script}`,
+    drainFile,
+    maxBodySize: balancer.maxBodySize,
+    proxyProtocol: balancer.proxyProtocol,
+    rateLimits: {
+      callers: mapValues(rateLimits, share),
+      ...(rateLimit === undefined ? {} : { everyone: share(rateLimit) }),
+    },
+    ...(tls === undefined
+      ? {}
+      : {
+          tls: {
+            certificate: `${folders.tls}/tls.crt`,
+            ...(clientCertificates === undefined
+              ? {}
+              : { clientAuthorities: `${folders.clientCertificates}/ca.crt` }),
+          },
+        }),
+    ...(apiKeys === undefined
+      ? {}
+      : {
+          apiKeys: {
+            file: `${folders.apiKeys}/${apiKeysSecret.key}`,
+            map: `${folders.config}/${files.apiKeys}`,
+          },
+        }),
+  };
+}
+
+/**
+ * Replicas do not know each other's counts, so each lets an equal share of a limit through, rounded up. A caller whose
+ * connections all end at one replica has that share alone; where the limit is less than the replicas, they let more
+ * through together than the limit says, at most one each.
+ */
+function shareOf({ requests, period }: RateLimit, replicas: number): RateLimit {
+  return { requests: Math.ceil(requests / replicas), period };
+}
+
+function threads({ cpu }: BalancerConfig): number {
+  return Math.max(1, Math.ceil(cpu));
+}
+
+/**
+ * A connection with a call under way takes two buffers of 32 KiB, and some 40 KiB for TLS. More than 20000 would need
+ * more open files than containers commonly have (65536, two for a call).
+ */
+function maxConnections({ memory }: BalancerConfig): number {
+  return Math.min(20_000, Math.max(100, Math.floor(memory / (128 * 1024))));
+}
+
+function apiKeysMap({ apiKeys }: BalancerConfig): string | undefined {
+  return apiKeys
+    ?.map(({ sha256: key, caller }) => `${key} ${caller}\n`)
+    .sort()
+    .join("");
+}
+
+function deployment(
+  servers: readonly ServerPlan[],
+  configMap: string,
+  timing: BalancerTiming,
+  config: KubernetesConfig,
+): PodDeployment {
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadataOf(config),
+    spec: {
+      replicas: config.balancer.replicas,
+      progressDeadlineSeconds: timing.progressDeadline,
+      selector: { matchLabels: { ...balancerSelector } },
+      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
+      template: {
+        metadata: { labels: { ...objectLabels(balancerSelector) } },
+        spec: pod(servers, configMap, timing, config),
+      },
+    },
+  };
+}
+
+function pod(
+  servers: readonly ServerPlan[],
+  configMap: string,
+  timing: BalancerTiming,
+  config: KubernetesConfig,
+): IPodSpec {
+  const mounts = mountsOf(configMap, config.balancer);
+  return {
+    serviceAccountName: balancerName,
+    automountServiceAccountToken: false,
+    enableServiceLinks: false,
+    securityContext: { ...restrictedPod, runAsUser: user, runAsGroup: user, fsGroup: user },
+    ...pullSecrets(config),
+    topologySpreadConstraints: topologySpread(balancerSelector),
+    affinity: {
+      podAntiAffinity: {
+        preferredDuringSchedulingIgnoredDuringExecution: [
+          {
+            weight: 100,
+            podAffinityTerm: {
+              topologyKey: "kubernetes.io/hostname",
+              labelSelector: { matchLabels: { ...balancerSelector } },
+            },
+          },
+        ],
+      },
+    },
+    terminationGracePeriodSeconds: timing.terminationGracePeriod,
+    containers: [container(servers, timing, config, mounts)],
+    volumes: mounts.map(({ volume }) => volume),
+  };
+}
+
+function container(
+  servers: readonly ServerPlan[],
+  timing: BalancerTiming,
+  { images, balancer }: KubernetesConfig,
+  mounts: readonly Mount[],
+): IContainer {
+  const get = (path: string): IContainer["livenessProbe"] => ({ httpGet: { path, port: "health" } });
+  return {
+    name: "haproxy",
+    image: images.haproxy,
+    // HAProxy itself is process 1 in any image, and gets the signals.
+    command: ["haproxy", "-db", "-f", `${folders.config}/${files.config}`],
+    ports: [
+      ...clientPorts(servers),
+      { name: "metrics", port: ports.metrics },
+      { name: "health", port: ports.health },
+    ].map(({ name, port }) => ({ name, containerPort: port, protocol: "TCP" })),
+    resources: containerResources({ cpu: Math.round(balancer.cpu * 1_000), memory: balancer.memory }),
+    securityContext: restrictedContainer,
+    volumeMounts: mounts.map(({ mount }) => mount),
+    readinessProbe: { ...get("/ready"), periodSeconds: 2, timeoutSeconds: 2, failureThreshold: 3 },
+    livenessProbe: { ...get("/live"), periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 },
+    lifecycle: { preStop: { exec: { command: ["sh", "-c", preStop(timing)] } } },
+  };
+}
+
+/**
+ * The balancer says that it is going, and takes calls while there may be some; then HAProxy finishes what it has (USR1).
+ * The hook stays until HAProxy has ended: only then comes the stop signal, which is TERM in some images, and would cut
+ * calls off.
+ */
+function preStop(timing: BalancerTiming): string {
+  return `touch ${drainFile}; sleep ${String(timing.preStop)}; kill -USR1 1; while kill -0 1; do sleep 1; done`;
+}
+
+interface Mount {
+  readonly mount: IVolumeMount;
+  readonly volume: IVolume;
+}
+
+/** Secrets are for the pod's group alone to read. */
+function mountsOf(configMap: string, { tls, clientCertificates, apiKeys }: BalancerConfig): Mount[] {
+  const secret = (name: string, mountPath: string, secretName: string | undefined): Mount[] =>
+    secretName === undefined
+      ? []
+      : [
+          {
+            mount: { name, mountPath, readOnly: true },
+            volume: { name, secret: { secretName, defaultMode: 0o440 } },
+          },
+        ];
+  return [
+    {
+      mount: { name: "config", mountPath: folders.config, readOnly: true },
+      volume: { name: "config", configMap: { name: configMap } },
+    },
+    {
+      mount: { name: "run", mountPath: folders.run },
+      volume: { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+    },
+    ...secret("api-keys", folders.apiKeys, apiKeys === undefined ? undefined : apiKeysSecret.name),
+    ...secret("tls", folders.tls, tls?.secretName),
+    ...secret("client-certificates", folders.clientCertificates, clientCertificates?.secretName),
+  ];
+}
+
+function podDisruptionBudget(config: KubernetesConfig): IPodDisruptionBudget {
+  return {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    metadata: metadataOf(config),
+    spec: {
+      maxUnavailable: 1,
+      selector: { matchLabels: { ...balancerSelector } },
+      // A replica that is broken anyway never keeps a node from being drained.
+      unhealthyPodEvictionPolicy: "AlwaysAllow",
+    },
+  };
+}
+
+/** Metrics and the pod's own health are not among its ports: they are for callers inside the cluster. */
+function service(servers: readonly ServerPlan[], config: KubernetesConfig): IService {
+  const { tls } = config.balancer;
+  const { type, annotations, loadBalancerClass, loadBalancerSourceRanges, externalTrafficPolicy } =
+    config.balancer.service;
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { ...metadataOf(config), annotations: { ...annotations } },
+    spec: {
+      type,
+      selector: { ...balancerSelector },
+      ports: clientPorts(servers).map(({ name, port, isGrpc }): IServicePort => ({
+        name,
+        port,
+        targetPort: name,
+        protocol: "TCP",
+        // There is no common name for HTTP/2 under TLS that is not also HTTP/1.1's.
+        ...present({
+          appProtocol:
+            tls === undefined ? (isGrpc ? "kubernetes.io/h2c" : "http") : isGrpc ? undefined : "https",
+        }),
+      })),
+      ...present({ loadBalancerClass, externalTrafficPolicy }),
+      ...(loadBalancerSourceRanges.length === 0
+        ? {}
+        : { loadBalancerSourceRanges: [...loadBalancerSourceRanges] }),
+    },
+  };
+}
+
+interface ClientPort {
+  readonly name: string;
+  readonly port: number;
+  readonly isGrpc: boolean;
+}
+
+function clientPorts(servers: readonly ServerPlan[]): ClientPort[] {
+  return [
+    { name: "http", port: ports.http, isGrpc: false },
+    { name: "grpc", port: ports.grpc, isGrpc: true },
+    ...servers.map(({ name }, i) => ({ name: groupPortName(name), port: groupPort(i), isGrpc: true })),
+  ];
+}
+
+function groupPort(index: number): number {
+  return ports.firstServerGrpc + index;
+}
+
+/**
+ * `grpc-<group>`, with a hash in place of names that are too long or have two hyphens in a row.
+ * Source: RFC 6335, section 5.1, as Kubernetes checks names of ports: at most 15 characters.
+ */
+function groupPortName(group: string): string {
+  const name = `grpc-${group}`;
+  return name.length <= 15 && !name.includes("--") ? name : `grpc-${sha256(group).slice(0, 10)}`;
+}
+
+function metadataOf({ namespace }: KubernetesConfig): {
+  name: string;
+  namespace: string;
+  labels: Record<string, string>;
+} {
+  return { name: balancerName, namespace, labels: { ...objectLabels(balancerSelector) } };
+}
+
+type Report = (path: string, message: string, hint: string) => Problem;
+
+function accessProblems(
+  { tls, clientCertificates, apiKeys = [] }: BalancerConfig,
+  report: Report,
+): Problem[] {
+  const owners = new Map<string, string>();
+  return [
+    ...(clientCertificates !== undefined && tls === undefined
+      ? [
+          report(
+            "tls",
+            "missing, and clientCertificates asks clients for certificates",
+            "name the Secret of the balancer's own certificate: clients show theirs under TLS only",
+          ),
+        ]
+      : []),
+    ...apiKeys.flatMap(({ sha256: key, caller }, i) => {
+      const other = owners.get(key);
+      owners.set(key, other ?? caller);
+      return other === undefined
+        ? []
+        : [
+            report(
+              `apiKeys[${String(i)}].sha256`,
+              other === caller
+                ? `this key of ${caller} is listed twice`
+                : `${other} and ${caller} have the same key`,
+              "list each key once: `npm run api-key -- <caller>` makes new ones",
+            ),
+          ];
+    }),
+  ];
+}
+
+/** HAProxy keeps times as milliseconds in 31 bits, and an entry for twice the period. */
+const longestPeriod = 12 * 24 * 3_600_000_000;
+
+function rateLimitProblems(balancer: BalancerConfig, report: Report): Problem[] {
+  const limits = Object.entries(balancer.rateLimits);
+  const all: [string, RateLimit | undefined][] = [
+    ["rateLimit", balancer.rateLimit],
+    ...limits.map(([caller, limit]): [string, RateLimit] => [`rateLimits.${caller}`, limit]),
+  ];
+  return [
+    ...limits.flatMap(([caller]) => limitedCallerProblems(caller, balancer, report)),
+    ...all.flatMap(([path, limit]) =>
+      limit === undefined || limit.period <= longestPeriod
+        ? []
+        : [
+            report(
+              `${path}.period`,
+              `${formatDuration(limit.period)} is too long for HAProxy`,
+              `write at most ${formatDuration(longestPeriod)}`,
+            ),
+          ],
+    ),
+  ];
+}
+
+/** Callers are those of the API keys and the subjects of certificates; without either, they are addresses. */
+function limitedCallerProblems(
+  caller: string,
+  { apiKeys, clientCertificates }: BalancerConfig,
+  report: Report,
+): Problem[] {
+  const path = `rateLimits.${caller}`;
+  if (apiKeys === undefined && clientCertificates === undefined) {
+    return isIP(caller) !== 0
+      ? []
+      : [
+          report(
+            path,
+            `\`${caller}\` is no address, and without apiKeys and clientCertificates callers are known by address only`,
+            "write an IP address, or give callers keys with apiKeys",
+          ),
+        ];
+  }
+  if (clientCertificates !== undefined) {
+    return callerName.test(caller)
+      ? []
+      : [report(path, `\`${caller}\` is no caller's name`, "use letters, digits and . _ @ -, at most 64")];
+  }
+  const known = new Set(apiKeys?.map((entry) => entry.caller));
+  return known.has(caller)
+    ? []
+    : [
+        report(
+          path,
+          `no API key belongs to \`${caller}\``,
+          `add a key of it to apiKeys, or limit one of: ${[...known].sort().join(", ")}`,
+        ),
+      ];
+}
+
+/** What the API server refuses. Source: Kubernetes, `ValidateService`. */
+function serviceProblems({ service: wanted }: BalancerConfig, report: Report): Problem[] {
+  const { type, loadBalancerClass, loadBalancerSourceRanges, externalTrafficPolicy } = wanted;
+  const hint = "set service.type to LoadBalancer, or leave it out";
+  return [
+    ...(loadBalancerClass !== undefined && type !== "LoadBalancer"
+      ? [report("service.loadBalancerClass", `a Service of type ${type} has no load balancer`, hint)]
+      : []),
+    ...(loadBalancerSourceRanges.length > 0 && type !== "LoadBalancer"
+      ? [report("service.loadBalancerSourceRanges", `a Service of type ${type} has no load balancer`, hint)]
+      : []),
+    ...(externalTrafficPolicy !== undefined && type === "ClusterIP"
+      ? [
+          report(
+            "service.externalTrafficPolicy",
+            "a Service of type ClusterIP has no traffic from outside",
+            "set service.type to LoadBalancer or NodePort, or leave it out",
+          ),
+        ]
+      : []),
+  ];
+}
+
+/** Of a ConfigMap. Source: Kubernetes, `MaxSecretSize` in `pkg/apis/core/validation`. */
+const mostConfigBytes = 1024 ** 2;
+
+function configSizeProblems(
+  servers: readonly ServerPlan[],
+  config: KubernetesConfig,
+  file: string,
+): Problem[] {
+  const [configMap] = balancerObjects(servers, config).configMaps;
+  const bytes = Object.values(configMap?.data ?? {}).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  return bytes <= mostConfigBytes
+    ? []
+    : [
+        {
+          file,
+          path: "triton-platform:servers",
+          message: `the balancer's file has ${formatBytes(bytes)}, and a ConfigMap holds ${formatBytes(mostConfigBytes)}`,
+          hint: "shorten the models' names, or deploy some of the models as another platform",
+        },
+      ];
+}

@@ -1,0 +1,115 @@
+import type { ChartConfig, KubernetesConfig } from "../spec/kubernetes.ts";
+import type { Problem } from "../spec/problem.ts";
+
+/** A Helm chart to install, with all that decides on what it makes. */
+export interface ChartRelease {
+  readonly name: string;
+  readonly namespace: string;
+  /** URL of a chart repository, or `oci://…`. */
+  readonly repository: string;
+  readonly chart: string;
+  readonly version: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The charts that make GPUs schedulable, label their nodes and read their metrics, as far as the config asks for them.
+ * What the config says under `values` goes over the values here: maps are merged, all else is replaced, as Helm does it.
+ * All of them need rights that only a namespace with the pod security standard `privileged` gives.
+ */
+export function gpuCharts(gpu: GpuConfig): ChartRelease[] {
+  const release = (name: string, chart: ChartConfig, values: Values): ChartRelease => ({
+    name,
+    namespace: gpu.namespace,
+    repository: chart.repository,
+    chart: chart.chart,
+    version: chart.version,
+    values: merge(values, chart.values),
+  });
+  return [
+    ...(gpu.addon === "device-plugin"
+      ? [release("nvidia-device-plugin", gpu.devicePlugin, devicePluginValues(gpu))]
+      : []),
+    ...(gpu.addon === "gpu-operator"
+      ? [release("gpu-operator", gpu.gpuOperator, gpuOperatorValues(gpu))]
+      : []),
+    ...(gpu.dcgmExporter ? [release("dcgm-exporter", gpu.dcgm, dcgmExporterValues)] : []),
+  ];
+}
+
+/** What is wrong with the choice of charts. `file` names the stack's config. */
+export function chartProblems({ addon, dcgmExporter }: GpuConfig, file: string): Problem[] {
+  return addon === "gpu-operator" && dcgmExporter
+    ? [
+        {
+          file,
+          path: "triton-platform:kubernetes.gpu.dcgmExporter",
+          message:
+            "true, and the GPU operator brings DCGM's exporter as well: each metric would be there twice",
+          hint: "remove it, or take another addon; the operator's exporter is set in gpu.gpuOperator.values.dcgmExporter",
+        },
+      ]
+    : [];
+}
+
+type GpuConfig = KubernetesConfig["gpu"];
+type Values = Readonly<Record<string, unknown>>;
+
+/** An add-on belongs on each GPU node, whatever keeps other pods away from it. */
+const everywhere = [{ operator: "Exists" }] as const;
+
+/**
+ * With GPU feature discovery, since servers choose nodes by its labels, and with node feature discovery, by whose label
+ * both find the GPU nodes. The latter's worker would by itself run on no node whose taint has another value than
+ * `present`.
+ * Keys: deployments/helm/nvidia-device-plugin/values.yaml of NVIDIA/k8s-device-plugin, v0.18.0 to v0.20.0.
+ */
+function devicePluginValues({ migStrategy }: GpuConfig): Values {
+  return {
+    migStrategy,
+    tolerations: everywhere,
+    gfd: { enabled: true },
+    nfd: { enabled: true, worker: { tolerations: everywhere } },
+  };
+}
+
+/**
+ * The driver and the container toolkit stay the operator's own affair, as on machines of one's own; where nodes have both
+ * (EKS' NVIDIA images) the config switches them off: `gpuOperator.values: {driver: {enabled: false}, toolkit: {enabled:
+ * false}}`. MIG slices are cut by its MIG manager, from the node's label `nvidia.com/mig.config`.
+ * Keys: deployments/gpu-operator/values.yaml of NVIDIA/gpu-operator, v25.10.0 to v26.7.0.
+ */
+function gpuOperatorValues({ migStrategy }: GpuConfig): Values {
+  return {
+    mig: { strategy: migStrategy },
+    daemonsets: { tolerations: everywhere },
+    dcgmExporter: { enabled: true },
+    "node-feature-discovery": { worker: { tolerations: everywhere } },
+  };
+}
+
+/**
+ * On GPU nodes alone: elsewhere it finds no NVML and crashes. The chart's ServiceMonitor is off, since it is refused where
+ * the Prometheus operator is not; a Prometheus that looks for annotations finds the pods by theirs.
+ * Keys: deployment/values.yaml of NVIDIA/dcgm-exporter, 4.6.0 to 4.8.2.
+ */
+const dcgmExporterValues: Values = {
+  nodeSelector: { "nvidia.com/gpu.present": "true" },
+  tolerations: everywhere,
+  podAnnotations: { "prometheus.io/scrape": "true", "prometheus.io/port": "9400" },
+  serviceMonitor: { enabled: false },
+};
+
+/** Helm's way with values of several sources: maps key by key, anything else by replacing it. */
+function merge(below: Values, above: Values): Values {
+  const merged = new Map(Object.entries(below));
+  for (const [key, value] of Object.entries(above)) {
+    const other = merged.get(key);
+    merged.set(key, isMap(other) && isMap(value) ? merge(other, value) : value);
+  }
+  return Object.fromEntries(merged);
+}
+
+function isMap(value: unknown): value is Values {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,184 @@
+import type { IExternalSecret } from "@kubernetes-models/external-secrets/external-secrets.io/v1";
+import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
+import type { IPriorityClass } from "kubernetes-models/scheduling.k8s.io/v1";
+import type { INamespace, ISecret } from "kubernetes-models/v1";
+import { present } from "../objects.ts";
+import type { PlatformPlan, ServerPlan } from "../platform.ts";
+import type { KubernetesConfig } from "../spec/kubernetes.ts";
+import type { PlatformConfig } from "../spec/platform.ts";
+import type { Checked, Problem } from "../spec/problem.ts";
+import { servedVersions } from "../triton/repository.ts";
+import { balancerObjects, balancerProblems, type BalancerObjects } from "./balancer.ts";
+import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
+import { holysheepExternalSecret } from "./external-secrets.ts";
+import { apiKeysSecret, balancerName, holysheepSecret, objectLabels, partOf, ports } from "./names.ts";
+import { planServerImages, type ServerImagePlan } from "./images.ts";
+import { networkPolicies, networkPolicyProblems } from "./network-policies.ts";
+import { headroomPriorityClass, planServers, type PlannedServer } from "./server.ts";
+
+/**
+ * The platform on a Kubernetes cluster as plain data: every object of the API, the charts beside them and the model
+ * repositories they read. Components turn each into a resource; `npm run plan` writes them to a folder.
+ */
+export interface KubernetesPlan {
+  readonly namespace: string;
+  /** Undefined where it is there already. */
+  readonly namespaceObject?: INamespace;
+  readonly servers: readonly PlannedServer[];
+  /** Of the pods that keep room free; undefined where there are none. */
+  readonly headroomPriorityClass?: IPriorityClass;
+  readonly balancer: BalancerObjects;
+  readonly networkPolicies: readonly INetworkPolicy[];
+  /** HolySheep's key from the stack's config: the component puts it in. */
+  readonly holysheepSecret?: ISecret;
+  /** HolySheep's key from External Secrets. */
+  readonly holysheepExternalSecret?: IExternalSecret;
+  /** Of the GPU add-ons; undefined where there are none. */
+  readonly addonsNamespaceObject?: INamespace;
+  readonly charts: readonly ChartRelease[];
+  /** Images to build; the pods' manifests name them already. */
+  readonly serverImages: readonly ServerImagePlan[];
+  readonly description: KubernetesDescription;
+}
+
+/** What runs, for people: the stack's outputs. */
+export interface KubernetesDescription {
+  readonly namespace: string;
+  /** The balancer inside the cluster. */
+  readonly endpoints: { readonly http: string; readonly grpc: string; readonly metrics: string };
+  readonly servers: readonly {
+    readonly name: string;
+    /** `host:port` of the balancer that leads to this server alone. */
+    readonly grpc: string;
+    readonly repositoryHash: string;
+    readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
+  }[];
+}
+
+/** What is not in the platform's config. */
+export interface KubernetesFacts {
+  /** Name of the stack's config file, for problems. */
+  readonly file: string;
+  /** Whether the stack's config has HolySheep's key. */
+  readonly hasApiKey: boolean;
+  /** Text of the server image's requirements; undefined where there is none, or it cannot be read. */
+  readonly requirements?: string;
+}
+
+/** Plans the platform's objects. The plan is to be used only where there is no problem. `file` names the stack's config. */
+export function planKubernetes(
+  platform: PlatformPlan,
+  config: PlatformConfig,
+  kubernetes: KubernetesConfig,
+  { file, hasApiKey, requirements }: KubernetesFacts,
+): Checked<KubernetesPlan> {
+  const { servers } = platform;
+  const images = planServerImages(servers, config, kubernetes, requirements);
+  const builtImages = new Map(images.value.map(({ base, reference }) => [base, reference]));
+  const { value: planned, problems } = planServers(servers, { ...config, builtImages }, kubernetes, file);
+  const needsKey = servers.some(({ upstream }) => upstream !== undefined);
+  const external = kubernetes.externalSecrets;
+  const charts = gpuCharts(kubernetes.gpu);
+  const headroom = servers.some(({ config: { autoscaling } }) => (autoscaling?.headroom ?? 0) > 0);
+  return {
+    value: {
+      namespace: kubernetes.namespace,
+      servers: planned,
+      serverImages: images.value,
+      balancer: balancerObjects(servers, kubernetes),
+      networkPolicies: networkPolicies(servers, kubernetes),
+      charts,
+      description: describe(servers, kubernetes),
+      ...present({
+        namespaceObject: kubernetes.createNamespace
+          ? namespaceObject(kubernetes.namespace, "restricted")
+          : undefined,
+        // Device plugins and DCGM mount the host's folders.
+        addonsNamespaceObject:
+          charts.length > 0 ? namespaceObject(kubernetes.gpu.namespace, "privileged") : undefined,
+        headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
+        holysheepSecret:
+          needsKey && external === undefined ? emptySecret(holysheepSecret.name, kubernetes) : undefined,
+        holysheepExternalSecret:
+          needsKey && external !== undefined
+            ? holysheepExternalSecret(external, kubernetes.namespace)
+            : undefined,
+      }),
+    },
+    problems: [
+      ...problems,
+      ...images.problems,
+      ...keyProblems(needsKey && external === undefined && !hasApiKey, file),
+      ...balancerProblems(servers, kubernetes, file),
+      ...chartProblems(kubernetes.gpu, file),
+      ...networkPolicyProblems(kubernetes, file),
+    ],
+  };
+}
+
+/** The Secret of the balancer's API keys without its values; undefined where no keys are asked for. */
+export function apiKeysObject({ namespace, balancer }: KubernetesPlan): ISecret | undefined {
+  return balancer.apiKeysMap === undefined ? undefined : emptySecret(apiKeysSecret.name, { namespace });
+}
+
+/** Without values: those are secrets, which no plan holds. */
+function emptySecret(name: string, { namespace }: Pick<KubernetesConfig, "namespace">): ISecret {
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name, namespace, labels: objectLabels(partOf) },
+    type: "Opaque",
+  };
+}
+
+/** Pods that ask for more than the level of the pod security standards are refused by the API server. */
+function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: {
+      name,
+      labels: {
+        ...objectLabels(partOf),
+        "pod-security.kubernetes.io/enforce": level,
+        "pod-security.kubernetes.io/audit": level,
+        "pod-security.kubernetes.io/warn": level,
+      },
+    },
+  };
+}
+
+function keyProblems(missing: boolean, file: string): Problem[] {
+  return missing
+    ? [
+        {
+          file,
+          path: "holysheep:apiKey",
+          message: "missing, and models call HolySheep's API",
+          hint: "set it with `pulumi config set --secret holysheep:apiKey`, or name kubernetes.externalSecrets",
+        },
+      ]
+    : [];
+}
+
+function describe(
+  servers: readonly ServerPlan[],
+  { namespace, balancer }: KubernetesConfig,
+): KubernetesDescription {
+  const host = `${balancerName}.${namespace}.svc`;
+  const scheme = balancer.tls === undefined ? "http" : "https";
+  return {
+    namespace,
+    endpoints: {
+      http: `${scheme}://${host}:${String(ports.http)}`,
+      grpc: `${host}:${String(ports.grpc)}`,
+      metrics: `http://${host}:${String(ports.metrics)}/metrics`,
+    },
+    servers: servers.map(({ name, models, repository, config }, i) => ({
+      name,
+      grpc: `${host}:${String(ports.firstServerGrpc + i)}`,
+      repositoryHash: config.rollback ?? repository.hash,
+      models: models.map((model) => ({ name: model.spec.name, versions: servedVersions(model) })),
+    })),
+  };
+}

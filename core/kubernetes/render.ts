@@ -1,0 +1,71 @@
+import yaml from "js-yaml";
+import { manifest } from "../triton/repository.ts";
+import { apiKeysObject, type KubernetesPlan } from "./plan.ts";
+
+/** Any object of the Kubernetes API, as far as files need it. */
+interface AnyObject {
+  readonly kind: string;
+  readonly metadata?: { readonly name?: string };
+}
+
+/**
+ * Everything that a plan would create, as files for people and for diffs: text by path, sorted. Values of Secrets are
+ * not in a plan, and so in no file. The same plan gives the same bytes.
+ */
+export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, string> {
+  const files: [path: string, text: string][] = [
+    ...objectsOf(plan).map((object): [string, string] => [
+      `manifests/${object.kind.toLowerCase()}-${object.metadata?.name ?? ""}.yaml`,
+      toYaml(object),
+    ]),
+    ...plan.charts.map((chart): [string, string] => [`charts/${chart.name}.yaml`, toYaml(chart)]),
+    ...plan.serverImages.flatMap(({ build }) =>
+      build.files.map(({ path, content }): [string, string] => [`images/${build.tag}/${path}`, content]),
+    ),
+    ...plan.balancer.configMaps.flatMap(({ data = {} }) =>
+      Object.entries(data).map(([name, text]): [string, string] => [`balancer/${name}`, text]),
+    ),
+    ...plan.servers.flatMap(({ plan: { name, repository } }) => [
+      ...repository.files.flatMap(({ path, from }): [string, string][] =>
+        "content" in from && path.endsWith("/config.pbtxt")
+          ? [[`repositories/${name}/${path}`, from.content]]
+          : [],
+      ),
+      [`repositories/${name}/manifest`, manifest(repository.files)] satisfies [string, string],
+    ]),
+  ];
+  return new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Every object of the plan, in the order of their creation. */
+export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
+  const { balancer } = plan;
+  const objects: readonly (AnyObject | undefined)[] = [
+    plan.namespaceObject,
+    plan.addonsNamespaceObject,
+    ...plan.networkPolicies,
+    plan.holysheepSecret,
+    plan.holysheepExternalSecret,
+    plan.headroomPriorityClass,
+    ...plan.servers.flatMap(({ objects: server }) => [
+      server.serviceAccount,
+      server.service,
+      server.deployment,
+      server.podDisruptionBudget,
+      server.scaledObject,
+      server.horizontalPodAutoscaler,
+      server.headroom,
+    ]),
+    balancer.serviceAccount,
+    ...balancer.configMaps,
+    apiKeysObject(plan),
+    balancer.service,
+    balancer.deployment,
+    balancer.podDisruptionBudget,
+  ];
+  return objects.flatMap((object) => object ?? []);
+}
+
+function toYaml(value: object): string {
+  return yaml.dump(value, { lineWidth: -1, noRefs: true });
+}
