@@ -6,8 +6,8 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { layout } from "../supervised.ts";
-import type { Handler } from "./handler.ts";
-import { oneAtATime } from "./one-at-a-time.ts";
+import type { Handler } from "../../provider/handler.ts";
+import { oneAtATime } from "../../provider/one-at-a-time.ts";
 
 export const modelRepositorySchema = z.object({
   /** Absolute folder of the repository; its name is the content's hash. */

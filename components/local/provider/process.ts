@@ -13,8 +13,8 @@ import {
   until,
   type ProgramStatus,
 } from "../supervised.ts";
-import type { Handler } from "./handler.ts";
-import { oneAtATime } from "./one-at-a-time.ts";
+import type { Handler } from "../../provider/handler.ts";
+import { oneAtATime } from "../../provider/one-at-a-time.ts";
 import { supervisorSchema } from "./supervisor.ts";
 
 export const processSchema = supervisorSchema.extend({

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { killMarked, markOf, markVariable } from "../marks.ts";
 import { removeRemains } from "../remains.ts";
 import { layout, supervisorctl, until, type SupervisorPlace } from "../supervised.ts";
-import type { Handler } from "./handler.ts";
+import type { Handler } from "../../provider/handler.ts";
 
 export const supervisorSchema = z.object({
   /** Absolute folder of the running platform. */

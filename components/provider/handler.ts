@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type * as provider from "@pulumi/pulumi/provider/index.js";
 import { z } from "zod";
+import { omit } from "../../core/objects.ts";
 
 /** What the engine sends for one resource: plain values, with secrets in an envelope. */
 export type Properties = Readonly<Record<string, unknown>>;
@@ -10,22 +11,25 @@ export interface Handler<I> {
   readonly schema: z.ZodType<I>;
   /** Inputs whose change needs a new resource; any other change is an update. */
   readonly replaceOn?: readonly (keyof I & string)[];
-  /** Its identity, from its inputs alone. */
+  /** Optional inputs that say only how it is made: their change is no change, and they are no outputs. */
+  readonly onlyToCreate?: readonly (keyof I & string)[];
+  /** The identity of one that is to be made. */
   id(inputs: I): string;
-  create(inputs: I): Promise<void>;
+  create(inputs: I, id: string): Promise<void>;
   /** Whether it is still there and as it was made. */
   exists(inputs: I): Promise<boolean>;
   update(olds: I, news: I): Promise<void>;
-  delete(inputs: I): Promise<void>;
+  delete(inputs: I, id: string): Promise<void>;
 }
 
-/** A handler behind the engine's protocol. Outputs are the inputs, secrets still in their envelopes. */
+/** A handler behind the engine's protocol. Outputs are inputs, secrets still in their envelopes. */
 export type Service = Required<
   Pick<provider.Provider, "check" | "diff" | "create" | "read" | "update" | "delete">
 >;
 
 export function serve<I>(handler: Handler<I>): Service {
   const parse = (properties: Properties): I => handler.schema.parse(openSecrets(properties));
+  const lasting = (properties: Properties): Properties => omit(properties, ...(handler.onlyToCreate ?? []));
   return {
     check: (_urn, _olds, news: Properties) => {
       const result = handler.schema.safeParse(openSecrets(news));
@@ -34,7 +38,8 @@ export function serve<I>(handler: Handler<I>): Service {
         : result.error.issues.map(({ path, message }) => ({ property: path.join("."), reason: message }));
       return Promise.resolve({ inputs: news, failures });
     },
-    diff: (_id, _urn, olds: Properties, news: Properties) => {
+    diff: (_id, _urn, allOlds: Properties, allNews: Properties) => {
+      const [olds, news] = [lasting(allOlds), lasting(allNews)];
       const keys = [...new Set([...Object.keys(olds), ...Object.keys(news)])];
       const changed = keys.filter((key) => !isDeepStrictEqual(olds[key], news[key]));
       const replaces = changed.filter((key) => handler.replaceOn?.some((name) => name === key) ?? false);
@@ -42,8 +47,9 @@ export function serve<I>(handler: Handler<I>): Service {
     },
     create: async (_urn, inputs: Properties) => {
       const parsed = parse(inputs);
-      await handler.create(parsed);
-      return { id: handler.id(parsed), outs: inputs };
+      const id = handler.id(parsed);
+      await handler.create(parsed, id);
+      return { id, outs: lasting(inputs) };
     },
     read: async (id, _urn, properties: Properties = {}) => {
       // What an earlier version of this provider wrote may no longer fit: then it is made anew.
@@ -53,10 +59,10 @@ export function serve<I>(handler: Handler<I>): Service {
     },
     update: async (_id, _urn, olds: Properties, news: Properties) => {
       await handler.update(parse(olds), parse(news));
-      return { outs: news };
+      return { outs: lasting(news) };
     },
-    delete: async (_id, _urn, properties: Properties) => {
-      await handler.delete(parse(properties));
+    delete: async (id, _urn, properties: Properties) => {
+      await handler.delete(parse(properties), id);
     },
   };
 }

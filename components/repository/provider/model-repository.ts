@@ -1,0 +1,60 @@
+import { z } from "zod";
+import { entryKey } from "../../../core/repository/layout.ts";
+import type { Handler } from "../../provider/handler.ts";
+import { oneAtATime } from "../../provider/one-at-a-time.ts";
+import { isPublished, publish, rename, retire } from "../publish.ts";
+import { S3Store } from "../s3-store.ts";
+
+export const modelRepositorySchema = z.object({
+  bucket: z.string(),
+  /** Folder in the bucket, without slashes at its ends: all of it belongs to this stack. */
+  prefix: z.string(),
+  region: z.string(),
+  /** Another S3 than Amazon's, as this machine reaches it. */
+  endpoint: z.string().optional(),
+  /** Name of the server group. */
+  server: z.string(),
+  /** Of the repository: the sha256 of its manifest. */
+  hash: z.string(),
+  /** What it consists of; left out where it must be there already. */
+  files: z
+    .array(
+      z.object({
+        path: z.string(),
+        bytes: z.number(),
+        sha256: z.string(),
+        from: z.union([z.object({ content: z.string() }), z.object({ file: z.string() })]),
+      }),
+    )
+    .optional(),
+  /** `triton`: it is laid out as a tree too, which Triton reads itself. */
+  delivery: z.enum(["loader", "triton"]),
+  /** Repositories of the server that stay besides the current one. */
+  retain: z.number().int(),
+  /** The stack, as `project/stack`. */
+  owner: z.string(),
+});
+
+type ModelRepositoryInputs = z.output<typeof modelRepositorySchema>;
+
+/** One at a time: what two share is sent once, and no sweep meets an upload. */
+const inTurn = oneAtATime();
+
+/**
+ * A server's repository in a bucket. Its id is the key of the server's entry for it, which has the time: the same content
+ * published again is another one, so that the removal of the earlier never takes the later.
+ */
+export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
+  schema: modelRepositorySchema,
+  replaceOn: ["bucket", "prefix", "server", "hash", "delivery"],
+  onlyToCreate: ["files"],
+  id: ({ server, hash }) => entryKey(server, new Date(), hash),
+  create: (inputs, entry) =>
+    inTurn(async () => {
+      await publish(new S3Store(inputs), { ...inputs, entry, tree: inputs.delivery === "triton" });
+    }),
+  exists: (inputs) =>
+    isPublished(new S3Store(inputs), { hash: inputs.hash, tree: inputs.delivery === "triton" }),
+  update: (olds, news) => inTurn(() => rename(new S3Store(news), olds.owner, news.owner)),
+  delete: (inputs, entry) => inTurn(() => retire(new S3Store(inputs), { ...inputs, entry })),
+};

@@ -1,0 +1,286 @@
+import { createHash } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { writeFileSync } from "node:fs";
+
+/** An answer that the store gives instead of the right one. */
+export type Fault =
+  | { readonly kind: "status"; readonly status: number; readonly code: string }
+  /** Ends the connection after half of the body. */
+  | { readonly kind: "truncated" }
+  /** Right in size and wrong in one byte. */
+  | { readonly kind: "corrupt" }
+  /** Never answers. */
+  | { readonly kind: "silent" };
+
+export interface StoreRequest {
+  readonly method: string;
+  /** Without the bucket; of a listing the prefix. */
+  readonly key: string;
+  readonly operation: Operation;
+}
+
+type Operation =
+  | "list"
+  | "get"
+  | "head"
+  | "put"
+  | "copy"
+  | "delete"
+  | "createUpload"
+  | "uploadPart"
+  | "completeUpload"
+  | "abortUpload";
+
+const accessKey = "AKIATEST";
+
+/**
+ * The part of S3 that is used here, in memory, on a free port. Requests must carry the right access key, and bodies the
+ * sha256 that was signed; signatures themselves are not checked.
+ */
+export class ObjectStore {
+  readonly objects = new Map<string, Buffer>();
+  readonly requests: StoreRequest[] = [];
+  readonly #uploads = new Map<string, Map<number, Buffer>>();
+  /** Decides on a fault for a request; asked in the order of requests. */
+  fault: (request: StoreRequest) => Fault | undefined = () => undefined;
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
+
+  private constructor(readonly bucket: string) {}
+
+  static async start(bucket = "models"): Promise<ObjectStore> {
+    const store = new ObjectStore(bucket);
+    await new Promise<void>((resolve) => store.#server.listen(0, "127.0.0.1", resolve));
+    return store;
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  get endpoint(): string {
+    const address: AddressInfo | string | null = this.#server.address();
+    if (address === null || typeof address === "string") throw new Error("the store does not listen");
+    return `http://127.0.0.1:${String(address.port)}`;
+  }
+
+  /** Multipart uploads that are neither completed nor aborted. */
+  get openUploads(): number {
+    return this.#uploads.size;
+  }
+
+  /** A credentials file in AWS's format that the store takes. */
+  credentialsIn(folder: string): string {
+    const file = path.join(folder, "credentials");
+    writeFileSync(file, `[default]\naws_access_key_id = ${accessKey}\naws_secret_access_key = secret\n`);
+    return file;
+  }
+
+  /** Keys that an operation was asked for. */
+  keysOf(operation: Operation): string[] {
+    return this.requests.filter((request) => request.operation === operation).map(({ key }) => key);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? "/", "http://store");
+    const [, bucket = "", ...rest] = url.pathname.split("/").map(decodeURIComponent);
+    const operation = operationOf(request, url, rest.join("/"));
+    const key = operation === "list" ? (url.searchParams.get("prefix") ?? "") : rest.join("/");
+    const asked = { method: request.method ?? "", key, operation };
+    this.requests.push(asked);
+    const body = await bodyOf(request);
+    const fault = this.fault(asked);
+    if (fault?.kind === "silent") return;
+    const refused =
+      fault?.kind === "status"
+        ? fault
+        : !(request.headers.authorization ?? "").includes(`Credential=${accessKey}/`)
+          ? { status: 403, code: "InvalidAccessKeyId" }
+          : bucket !== this.bucket
+            ? { status: 404, code: "NoSuchBucket" }
+            : isAsSigned(request, body)
+              ? undefined
+              : { status: 400, code: "XAmzContentSHA256Mismatch" };
+    if (refused === undefined) this.#do(operation, key, url, request, body, response, fault);
+    else sendError(response, refused.status, refused.code);
+  }
+
+  #do(
+    operation: Operation,
+    key: string,
+    url: URL,
+    request: IncomingMessage,
+    body: Buffer,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): void {
+    const uploadId = url.searchParams.get("uploadId") ?? "";
+    switch (operation) {
+      case "list":
+        this.#list(key, url, response);
+        return;
+      case "head":
+      case "get":
+        this.#get(key, request, response, fault);
+        return;
+      case "put":
+        this.objects.set(key, body);
+        send(response, 200, "", { etag: etag(body) });
+        return;
+      case "copy": {
+        const source = decodeURIComponent(String(request.headers["x-amz-copy-source"]));
+        const content = this.objects.get(source.slice(source.indexOf("/", 1) + 1));
+        if (content === undefined) {
+          sendError(response, 404, "NoSuchKey");
+          return;
+        }
+        this.objects.set(key, content);
+        send(response, 200, `<CopyObjectResult><ETag>${etag(content)}</ETag></CopyObjectResult>`);
+        return;
+      }
+      case "delete":
+        this.objects.delete(key);
+        send(response, 204, "");
+        return;
+      case "createUpload": {
+        const id = `upload-${String(this.requests.length)}`;
+        this.#uploads.set(id, new Map());
+        const result = `<UploadId>${id}</UploadId><Bucket>${this.bucket}</Bucket>`;
+        send(response, 200, `<InitiateMultipartUploadResult>${result}</InitiateMultipartUploadResult>`);
+        return;
+      }
+      case "uploadPart":
+        this.#uploads.get(uploadId)?.set(Number(url.searchParams.get("partNumber")), body);
+        send(response, 200, "", { etag: etag(body) });
+        return;
+      case "completeUpload": {
+        const parts = [...(this.#uploads.get(uploadId) ?? [])].sort(([a], [b]) => a - b);
+        this.objects.set(key, Buffer.concat(parts.map(([, part]) => part)));
+        this.#uploads.delete(uploadId);
+        send(
+          response,
+          200,
+          `<CompleteMultipartUploadResult><Key>k</Key><ETag>"x-2"</ETag></CompleteMultipartUploadResult>`,
+        );
+        return;
+      }
+      case "abortUpload":
+        this.#uploads.delete(uploadId);
+        send(response, 204, "");
+        return;
+    }
+  }
+
+  /** Few keys a page, so that pages are followed. */
+  #list(prefix: string, url: URL, response: ServerResponse): void {
+    const after = url.searchParams.get("continuation-token") ?? url.searchParams.get("marker") ?? "";
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && key > after).sort();
+    const page = keys.slice(0, pageSize);
+    const contents = page.map(
+      (key) =>
+        `<Contents><Key>${escapeXml(key)}</Key><Size>${String(this.objects.get(key)?.length)}</Size></Contents>`,
+    );
+    const more = keys.length > page.length;
+    const token = more
+      ? `<NextContinuationToken>${escapeXml(page.at(-1) ?? "")}</NextContinuationToken>`
+      : "";
+    send(
+      response,
+      200,
+      `<ListBucketResult><IsTruncated>${String(more)}</IsTruncated>${token}${contents.join("")}</ListBucketResult>`,
+    );
+  }
+
+  #get(key: string, request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): void {
+    const whole = this.objects.get(key);
+    if (whole === undefined) {
+      sendError(response, 404, "NoSuchKey");
+      return;
+    }
+    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+    const first = Number(range?.[1] ?? 0);
+    const last = range?.[2] === undefined || range[2] === "" ? whole.length - 1 : Number(range[2]);
+    const part = Buffer.from(whole.subarray(first, last + 1));
+    if (fault?.kind === "corrupt" && part.length > 0) part[0] = 255 - (part[0] ?? 0);
+    response.writeHead(range === null ? 200 : 206, {
+      "content-length": String(part.length),
+      "content-range": `bytes ${String(first)}-${String(last)}/${String(whole.length)}`,
+      "accept-ranges": "bytes",
+      "last-modified": new Date(0).toUTCString(),
+      // Of what is stored, as S3 gives it.
+      etag: etag(whole),
+    });
+    if (request.method === "HEAD") response.end();
+    else if (fault?.kind !== "truncated") response.end(part);
+    else response.write(part.subarray(0, part.length / 2), () => response.destroy());
+  }
+}
+
+const pageSize = 50;
+
+function operationOf(request: IncomingMessage, url: URL, key: string): Operation {
+  const has = (name: string): boolean => url.searchParams.has(name);
+  switch (request.method) {
+    case "GET":
+      return key === "" ? "list" : "get";
+    case "HEAD":
+      return "head";
+    case "POST":
+      return has("uploads") ? "createUpload" : "completeUpload";
+    case "DELETE":
+      return has("uploadId") ? "abortUpload" : "delete";
+    default:
+      return has("partNumber")
+        ? "uploadPart"
+        : request.headers["x-amz-copy-source"] === undefined
+          ? "put"
+          : "copy";
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  try {
+    for await (const chunk of request) if (Buffer.isBuffer(chunk)) chunks.push(chunk);
+  } catch {
+    // The client has gone away in the middle; nobody reads the answer.
+  }
+  return Buffer.concat(chunks);
+}
+
+function isAsSigned(request: IncomingMessage, body: Buffer): boolean {
+  const signed = request.headers["x-amz-content-sha256"];
+  return (
+    typeof signed !== "string" ||
+    !/^[0-9a-f]{64}$/.test(signed) ||
+    signed === createHash("sha256").update(body).digest("hex")
+  );
+}
+
+const etags = new WeakMap<Buffer, string>();
+
+function etag(content: Buffer): string {
+  const tag = etags.get(content) ?? `"${createHash("md5").update(content).digest("hex")}"`;
+  etags.set(content, tag);
+  return tag;
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  xml: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/xml", ...headers });
+  response.end(xml);
+}
+
+function sendError(response: ServerResponse, status: number, code: string): void {
+  send(response, status, `<Error><Code>${code}</Code><Message>${code} by the test's store</Message></Error>`);
+}
+
+function escapeXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
