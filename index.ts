@@ -1,45 +1,35 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import type { Target } from "./components/target.ts";
 import { loadModels } from "./core/spec/load.ts";
-import { parsePlatform } from "./core/spec/platform.ts";
+import { parsePlatform, type PlatformConfig } from "./core/spec/platform.ts";
 import { formatAdvice, formatProblems, type Problem } from "./core/spec/problem.ts";
 
 /** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
 export default async function program(): Promise<Record<string, unknown>> {
   const project = import.meta.dirname;
-  const configFile = `Pulumi.${pulumi.getStack()}.yaml`;
-  const parsed = parsePlatform(stackConfig(), configFile);
+  const file = `Pulumi.${pulumi.getStack()}.yaml`;
+  const parsed = parsePlatform(stackConfig(), file);
   if ("problems" in parsed) throw refusal(parsed.problems);
   const config = parsed.value;
   const { value: models, problems } = loadModels(path.resolve(project, config.models));
 
-  // The stack's target only: `local` loads no cloud SDK.
-  const { prepareLocal } = await import("./components/local/prepare.ts");
-  const { LocalPlatform } = await import("./components/local/LocalPlatform.ts");
-  const { readLocalTools } = await import("./components/local/tools.ts");
-  const apiKey = new pulumi.Config("holysheep").getSecret("apiKey");
-  const tools = readLocalTools(project);
-  if (tools === undefined)
-    throw new pulumi.RunError("This machine is not set up: run `npm start` once, which does it");
-  const prepared = prepareLocal(models, configFile, {
-    config,
-    tools,
-    project,
-    hasApiKey: apiKey !== undefined,
-  });
+  const target = await loadTarget[config.target]();
+  const prepared = target.prepare(models, { config, project, file });
   const all = [...problems, ...prepared.problems];
   if (all.length > 0) throw refusal(all);
-  const { plan, notes, picture, advice } = prepared.value;
+  const { notes, picture, advice } = prepared.value;
   for (const note of notes) await pulumi.log.info(note);
   if (picture.length > 0) await pulumi.log.info(picture.join("\n"));
   if (advice.length > 0) await pulumi.log.warn(formatAdvice(advice));
-  new LocalPlatform("local", {
-    plan,
-    supervisorBin: path.dirname(tools.python),
-    ...(apiKey === undefined ? {} : { apiKey }),
-  });
-  return { ...plan.description };
+  return prepared.value.build();
 }
+
+/** The stack's target only: `local` loads no cloud SDK. */
+const loadTarget: Readonly<Record<PlatformConfig["target"], () => Promise<Target>>> = {
+  local: async () => (await import("./components/local/target.ts")).target,
+  kubernetes: async () => (await import("./components/kubernetes/target.ts")).target,
+};
 
 /** The stack's config as plain values by `namespace:key`. Structured values come as JSON, scalars as text. */
 function stackConfig(): Record<string, unknown> {

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { z } from "zod";
 import { placesIn, projectRoot } from "./setup/places.ts";
-import { readyTools, setUp } from "./setup/set-up.ts";
+import { readyTools, setUp, type Need } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
 /** What one tier of tests came to. */
@@ -32,11 +32,12 @@ const quickTiers: readonly Tier[] = [
   { name: "python", run: (scratch, env) => pytest("python", ["-m", "not server"], scratch, env) },
 ];
 
-/** The real servers and the real engine. */
+/** The real servers, the real engine and real Kubernetes. */
 const slowTiers: readonly Tier[] = [
   { name: "python-server", run: (scratch, env) => pytest("python-server", ["-m", "server"], scratch, env) },
   { name: "differential", run: (scratch, env) => vitest("differential", scratch, env) },
   { name: "engine", run: (scratch, env) => vitest("engine", scratch, env) },
+  { name: "cluster", run: (scratch, env) => vitest("cluster", scratch, env) },
 ];
 
 /**
@@ -106,7 +107,7 @@ async function prepare(quick: boolean): Promise<Prepared> {
   // First on PATH, so that setup finds this engine and builds none.
   if (bin !== undefined) process.env.PATH = `${bin}${path.delimiter}${process.env.PATH ?? ""}`;
   const missing: string[] = [];
-  for (const need of quick ? (["python"] as const) : (["python", "triton", "programs", "engine"] as const)) {
+  for (const need of needsOf(quick, folder !== undefined)) {
     try {
       await setUp([need], { yes: process.env.CI !== undefined });
     } catch (error) {
@@ -115,6 +116,12 @@ async function prepare(quick: boolean): Promise<Prepared> {
     }
   }
   return { env: { PATH: process.env.PATH ?? "" }, missing };
+}
+
+/** Kubernetes comes from the toolchain alone: without it, nothing is installed for a cluster. */
+function needsOf(quick: boolean, hasToolchain: boolean): readonly Need[] {
+  if (quick) return ["python"];
+  return ["python", "triton", "programs", "engine", ...(hasToolchain ? (["cluster"] as const) : [])];
 }
 
 /** Types, style and formatting: each program that complains is one failure. */

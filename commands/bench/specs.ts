@@ -95,7 +95,7 @@ function benchConfig(): PlatformConfig {
 }
 
 /** As teams write them: a model with batching and warm-up, a Python one with parameters, and an ensemble of both. */
-function writeModels(folder: string, count: number): void {
+export function writeModels(folder: string, count: number): void {
   for (let i = 0; i < count; i++) {
     const first = i - (i % 3);
     // The last ones may lack a partner.

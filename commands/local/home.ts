@@ -2,11 +2,15 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import yaml from "js-yaml";
-import { z } from "zod";
-import { parsePlatform, type PlatformConfig } from "../../core/spec/platform.ts";
-import { parseYaml } from "../../core/spec/parse.ts";
-import { ProblemsError } from "../../core/spec/problem.ts";
 import { projectRoot } from "../setup/places.ts";
+import {
+  fileOf,
+  readProject,
+  readStackConfig,
+  readStackFile,
+  type StackConfig,
+  type StackFile,
+} from "../stack/config.ts";
 
 /**
  * Where Pulumi keeps what belongs to this machine's stack: its state, the passphrase that encrypts it, and its config
@@ -25,13 +29,6 @@ export interface LocalHome {
 }
 
 export const stackName = "local";
-
-/** An empty file is YAML's null. */
-const stackFileSchema = z.preprocess(
-  (document) => document ?? {},
-  z.looseObject({ config: z.record(z.string(), z.unknown()).nullish() }),
-);
-type StackFile = z.output<typeof stackFileSchema>;
 
 /** Makes what is missing; what is there is left alone, but for config that changed in the committed file. */
 export function openHome(): LocalHome {
@@ -68,35 +65,9 @@ function makePassphrase(file: string): void {
   }
 }
 
-/** The stack's config as the program will see it. Throws all problems at once. */
-export function readLocalConfig({ stackFile }: LocalHome): {
-  readonly config: PlatformConfig;
-  readonly hasApiKey: boolean;
-} {
-  const values = { ...projectDefaults(), ...readStackFile(stackFile).config };
-  const parsed = parsePlatform(values, `Pulumi.${stackName}.yaml`);
-  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
-  return { config: parsed.value, hasApiKey: values["holysheep:apiKey"] !== undefined };
-}
-
-/** What Pulumi.yaml says of every stack, by `namespace:key`. */
-function projectDefaults(): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(readProject().config).map(([key, setting]) => [
-      key.includes(":") ? key : `triton-platform:${key}`,
-      setting.default ?? setting.value,
-    ]),
-  );
-}
-
-const projectSchema = z.looseObject({
-  main: z.string(),
-  plugins: z.object({ providers: z.array(z.object({ name: z.string(), path: z.string() })) }),
-  config: z.record(z.string(), z.object({ default: z.unknown().optional(), value: z.unknown().optional() })),
-});
-
-function readProject(): z.output<typeof projectSchema> {
-  return read(projectSchema, path.join(projectRoot, "Pulumi.yaml"));
+/** The machine's config of its stack. Throws all problems at once. */
+export function readLocalConfig({ stackFile }: LocalHome): StackConfig {
+  return readStackConfig(stackFile, fileOf(stackName));
 }
 
 /** The project's Pulumi.yaml, seen from another folder. */
@@ -112,7 +83,7 @@ function writeProject(workDir: string): void {
 
 /** The machine's stack file follows the committed one, and keeps what was set here. */
 function updateStackFile(workDir: string): string {
-  const name = `Pulumi.${stackName}.yaml`;
+  const name = fileOf(stackName);
   const stackFile = path.join(workDir, name);
   const baseFile = path.join(workDir, "committed.yaml");
   const committed = readStackFile(path.join(projectRoot, name));
@@ -130,17 +101,6 @@ export function mergeStackFiles(base: StackFile, committed: StackFile, machine: 
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
   const own = Object.entries(machine.config ?? {}).filter(([key, value]) => !same(value, base.config?.[key]));
   return { ...machine, config: { ...committed.config, ...Object.fromEntries(own) } };
-}
-
-function readStackFile(file: string): StackFile {
-  return existsSync(file) ? read(stackFileSchema, file) : {};
-}
-
-/** A YAML file of Pulumi's; what is wrong in it is the user's to mend. */
-function read<S extends z.ZodType>(schema: S, file: string): z.output<S> {
-  const parsed = parseYaml(schema, readFileSync(file, "utf8"), file);
-  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
-  return parsed.value;
 }
 
 function writeIfChanged(file: string, text: string): void {

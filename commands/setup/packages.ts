@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { missingClusterPackages } from "./cluster.ts";
 import { findProgram } from "./find-program.ts";
 import { isSystemPython, minorOf, type Interpreter } from "./interpreter.ts";
 import { missingPrograms } from "./programs.ts";
@@ -10,6 +11,7 @@ import { UserError } from "./user-error.ts";
 /** What a setup found on the system, as far as Debian's packages can mend it. */
 export interface Found {
   readonly missingPrograms: readonly string[];
+  readonly missingClusterPackages: readonly string[];
   /** Undefined where no Python is needed. */
   readonly interpreter:
     | Pick<Interpreter, "executable" | "version" | "hasEnsurepip" | "hasSharedLibrary" | "torchFolder">
@@ -24,12 +26,14 @@ export interface Wanted {
   readonly python: boolean;
   readonly triton: boolean;
   readonly programs: boolean;
+  readonly cluster: boolean;
 }
 
 /** The Debian packages whose programs and libraries are missing, sorted. */
 export function missingPackages(wanted: Wanted, found: Found): readonly string[] {
   const packages = new Set<string>();
   if (wanted.programs) for (const program of found.missingPrograms) packages.add(packageOf(program));
+  if (wanted.cluster) for (const name of found.missingClusterPackages) packages.add(name);
   const { interpreter } = found;
   if (interpreter !== undefined && isSystemPython(interpreter)) {
     const minor = minorOf(interpreter.version);
@@ -49,6 +53,7 @@ function packageOf(program: string): string {
 export function lookAround(interpreter: Interpreter | undefined, sitePackages: string | undefined): Found {
   return {
     missingPrograms: missingPrograms(),
+    missingClusterPackages: missingClusterPackages(),
     interpreter,
     hasEnvironment: sitePackages !== undefined && existsSync(sitePackages),
     hasTorchInEnvironment: sitePackages !== undefined && existsSync(path.join(sitePackages, "torch")),
@@ -87,8 +92,8 @@ export function declinedInstallation(packages: readonly string[]): UserError {
   );
 }
 
-/** Packages that start a daemon of their own; the local target runs the programs itself, on its own ports. */
-const daemons: readonly string[] = ["haproxy", "prometheus"];
+/** Packages that start a daemon of their own; the project runs the programs itself, on its own ports and sockets. */
+const daemons: readonly string[] = ["containerd", "haproxy", "prometheus"];
 
 /** Installs packages with apt-get, as root, without their daemons being started now or enabled for the next boot. */
 export async function installPackages(packages: readonly string[], report: Report): Promise<void> {

@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import process from "node:process";
+import { checkCluster, readyCluster, type ClusterTools } from "./cluster.ts";
 import { prepareEngine, readyEngine, type Engine } from "./engine.ts";
 import { findInterpreter, minorOf, type Interpreter } from "./interpreter.ts";
 import { withLock } from "./lock.mjs";
@@ -21,6 +22,7 @@ import type { Report } from "./run-program.ts";
 import { isAttended, runSteps, type Step } from "./steps.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
+export type { ClusterTools } from "./cluster.ts";
 export type { Engine } from "./engine.ts";
 export type { Programs } from "./programs.ts";
 export type { Python } from "./python.ts";
@@ -36,6 +38,8 @@ export interface Tools {
   readonly programs: Programs;
   /** The Pulumi CLI. */
   readonly engine: Engine;
+  /** What the tests' Kubernetes node of real pods is made with. */
+  readonly cluster: ClusterTools;
 }
 
 export type Need = keyof Tools;
@@ -61,6 +65,7 @@ export async function setUp(needs: readonly Need[], options: SetUpOptions = {}):
   const places = placesIn(root);
   const wanted = wantedBy(needs);
   if (wanted.python) checkPlatform(thisPlatform());
+  if (wanted.cluster) checkCluster();
   const ready = readyTools(places);
   if (needs.every((need) => ready[need] !== undefined)) return ready;
   return withLock("setup", root, async () => {
@@ -74,7 +79,12 @@ export async function setUp(needs: readonly Need[], options: SetUpOptions = {}):
 
 function wantedBy(needs: readonly Need[]): Wanted {
   const triton = needs.includes("triton");
-  return { python: triton || needs.includes("python"), triton, programs: needs.includes("programs") };
+  return {
+    python: triton || needs.includes("python"),
+    triton,
+    programs: needs.includes("programs"),
+    cluster: needs.includes("cluster"),
+  };
 }
 
 /** Everything that is ready for use, found by looking at files only. */
@@ -83,11 +93,13 @@ export function readyTools(places: Places): Partial<Tools> {
   const triton = python === undefined ? undefined : readyTriton(places, python);
   const programs = readyPrograms();
   const engine = readyEngine(places);
+  const cluster = readyCluster();
   return {
     ...(python === undefined ? {} : { python }),
     ...(triton === undefined ? {} : { triton }),
     ...(programs === undefined ? {} : { programs }),
     ...(engine === undefined ? {} : { engine }),
+    ...(cluster === undefined ? {} : { cluster }),
   };
 }
 
@@ -98,9 +110,15 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
   const lacksPython = wanted.python && ready.python === undefined;
   const lacksTriton = wanted.triton && ready.triton === undefined;
   const lacksPrograms = wanted.programs && ready.programs === undefined;
+  const lacksCluster = wanted.cluster && ready.cluster === undefined;
 
   const base = lacksPython || lacksTriton ? await interpreter() : undefined;
-  const lacking = { python: lacksPython, triton: lacksTriton, programs: lacksPrograms };
+  const lacking = {
+    python: lacksPython,
+    triton: lacksTriton,
+    programs: lacksPrograms,
+    cluster: lacksCluster,
+  };
   const packages = missingPackages(lacking, lookAround(base, base && sitePackagesIn(places, base)));
   if (packages.length > 0) await agreeOnPackages(packages, yes);
 

@@ -56,10 +56,14 @@ beforeAll(async () => {
     exit: 30,
     kill: 40,
   };
+  const platformServer = config.servers.gpu;
+  if (platformServer === undefined) throw new Error("the config has this server");
   const server = {
     name: "gpu",
     isDefault: true,
     replicas: 2,
+    config: platformServer,
+    requests: {},
     models: [],
     repository: { files: [], hash: "abc" },
     timing,

@@ -1,0 +1,46 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { ISecret } from "kubernetes-models/v1";
+import type { BalancerObjects } from "../../core/kubernetes/balancer.ts";
+import { apiKeysSecret } from "../../core/kubernetes/names.ts";
+import { KubernetesObject, KubernetesSecret } from "./KubernetesObject.ts";
+
+export interface BalancerArgs {
+  /** The balancer's objects: plain data, checked before. */
+  objects: BalancerObjects;
+  /** The Secret of the callers' API keys, without its values. */
+  apiKeys?: ISecret;
+}
+
+/** HAProxy in front of all server groups, and the Service that clients call. */
+export class Balancer extends pulumi.ComponentResource {
+  constructor(name: string, args: BalancerArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("triton-platform:kubernetes:Balancer", name, {}, opts);
+    const { objects, apiKeys } = args;
+    const before: pulumi.Resource[] = [
+      new KubernetesObject(`${name}-service-account`, objects.serviceAccount, { parent: this }),
+      ...objects.configMaps.map(
+        // Named by its content: a new one comes before the old one goes.
+        (configMap, i) => new KubernetesObject(`${name}-config-${String(i)}`, configMap, { parent: this }),
+      ),
+    ];
+    if (apiKeys !== undefined && objects.apiKeysMap !== undefined) {
+      const values = { [apiKeysSecret.key]: objects.apiKeysMap };
+      before.push(new KubernetesSecret(`${name}-api-keys`, apiKeys, values, { parent: this }));
+    }
+    // Before the pods, as the AWS Load Balancer Controller wants it for its readiness gates; both are awaited together.
+    new KubernetesObject(`${name}-service`, objects.service, { parent: this });
+    const rollout = `${String(objects.timing.rollout)}s`;
+    const deployment = new KubernetesObject(`${name}-deployment`, objects.deployment, {
+      parent: this,
+      dependsOn: before,
+      customTimeouts: { create: rollout, update: rollout, delete: rollout },
+    });
+    if (objects.podDisruptionBudget !== undefined) {
+      new KubernetesObject(`${name}-pod-disruption-budget`, objects.podDisruptionBudget, {
+        parent: this,
+        dependsOn: deployment,
+      });
+    }
+    this.registerOutputs();
+  }
+}

@@ -1,0 +1,82 @@
+import * as pulumi from "@pulumi/pulumi";
+import { holysheepSecret } from "../../core/kubernetes/names.ts";
+import { apiKeysObject, type KubernetesPlan } from "../../core/kubernetes/plan.ts";
+import type { ObjectStore } from "../../core/spec/kubernetes.ts";
+import { ModelRepository, modelRepositoryArgs } from "../repository/ModelRepository.ts";
+import { Balancer } from "./Balancer.ts";
+import { GpuAddons } from "./GpuAddons.ts";
+import { KubernetesObject, KubernetesSecret } from "./KubernetesObject.ts";
+import { TritonServer } from "./TritonServer.ts";
+
+export interface KubernetesPlatformArgs {
+  /** What runs on the cluster; plain data, checked before. */
+  plan: KubernetesPlan;
+  /** Where models are brought to; left out where they are there already (a volume, an image). */
+  store?: ObjectStore;
+  /** Digests of images that this program builds, by the reference in the plan. */
+  serverImages?: ReadonlyMap<string, pulumi.Input<string>>;
+  /** HolySheep's key; needed where the plan has a Secret for it. */
+  holysheepApiKey?: pulumi.Input<string>;
+}
+
+/** The whole platform on a cluster: balancer, server groups, repositories, secrets and policies. */
+export class KubernetesPlatform extends pulumi.ComponentResource {
+  constructor(name: string, args: KubernetesPlatformArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("triton-platform:kubernetes:KubernetesPlatform", name, {}, opts);
+    const { plan, store } = args;
+    const namespace =
+      plan.namespaceObject === undefined
+        ? []
+        : [new KubernetesObject(`${name}-namespace`, plan.namespaceObject, { parent: this })];
+    const inNamespace = { parent: this, dependsOn: namespace };
+
+    const { charts, addonsNamespaceObject } = plan;
+    const addons = new GpuAddons(
+      `${name}-gpu-addons`,
+      { charts, ...(addonsNamespaceObject === undefined ? {} : { namespace: addonsNamespaceObject }) },
+      { parent: this },
+    );
+    // Before any pod: none is ever without its policy.
+    const policies = plan.networkPolicies.map(
+      (policy) => new KubernetesObject(`${name}-policy-${policy.metadata?.name ?? ""}`, policy, inNamespace),
+    );
+    const secrets: pulumi.Resource[] = [];
+    if (plan.holysheepSecret !== undefined && args.holysheepApiKey !== undefined) {
+      const values = { [holysheepSecret.key]: args.holysheepApiKey };
+      secrets.push(new KubernetesSecret(`${name}-holysheep`, plan.holysheepSecret, values, inNamespace));
+    }
+    if (plan.holysheepExternalSecret !== undefined)
+      secrets.push(new KubernetesObject(`${name}-holysheep`, plan.holysheepExternalSecret, inNamespace));
+    const priority =
+      plan.headroomPriorityClass === undefined
+        ? []
+        : [new KubernetesObject(`${name}-headroom`, plan.headroomPriorityClass, { parent: this })];
+
+    for (const { plan: server, objects } of plan.servers) {
+      const repository =
+        store === undefined
+          ? []
+          : [
+              new ModelRepository(`${name}-${server.name}-repository`, modelRepositoryArgs(store, server), {
+                parent: this,
+              }),
+            ];
+      const image = args.serverImages?.get(objects.deployment.spec.template.spec.containers[0]?.image ?? "");
+      new TritonServer(
+        `${name}-${server.name}`,
+        { objects, ...(image === undefined ? {} : { image }) },
+        {
+          parent: this,
+          dependsOn: [...namespace, addons, ...policies, ...secrets, ...priority, ...repository],
+        },
+      );
+    }
+    const apiKeys = apiKeysObject(plan);
+    new Balancer(
+      `${name}-balancer`,
+      { objects: plan.balancer, ...(apiKeys === undefined ? {} : { apiKeys }) },
+      { parent: this, dependsOn: [...namespace, ...policies] },
+    );
+    this.registerOutputs();
+  }
+}

@@ -1,0 +1,27 @@
+import type { Model } from "../core/spec/load.ts";
+import type { PlatformConfig } from "../core/spec/platform.ts";
+import type { Advice, Checked } from "../core/spec/problem.ts";
+
+/** What a stack runs on. */
+export interface Target {
+  /** Checks the platform for this target and plans it. Nothing is created; every problem is returned at once. */
+  prepare(models: readonly Model[], options: TargetOptions): Checked<Prepared>;
+}
+
+export interface TargetOptions {
+  readonly config: PlatformConfig;
+  /** Absolute folder of the project. */
+  readonly project: string;
+  /** Name of the stack's config file, for problems. */
+  readonly file: string;
+}
+
+export interface Prepared {
+  /** What people should know of the plan. */
+  readonly notes: readonly string[];
+  /** How full GPUs and nodes are: lines of text. */
+  readonly picture: readonly string[];
+  readonly advice: readonly Advice[];
+  /** Registers the resources and returns the stack's outputs. To be called only where there is no problem. */
+  build(): Record<string, unknown>;
+}

@@ -1,0 +1,49 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { readStack } from "../../commands/stack/config.ts";
+import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
+import { renderKubernetesPlan } from "../../core/kubernetes/render.ts";
+import { loadModels } from "../../core/spec/load.ts";
+import { projectRoot } from "../support/tools.ts";
+
+/**
+ * What the committed stacks would create, file by file, as reviewers see it in a pull request. After a change that is
+ * meant: `npx vitest run --project unit test/unit/plans.test.ts --update`, and read the difference.
+ */
+describe.each(["onprem", "cloud"])("the plan of the stack %s", (stack) => {
+  const golden = path.join(projectRoot, "test", "golden", stack);
+
+  function render(): ReadonlyMap<string, string> {
+    const { config, file } = readStack(stack);
+    const { value: models } = loadModels(path.join(projectRoot, config.models));
+    const { value, problems } = prepareKubernetes(models, file, {
+      config,
+      project: projectRoot,
+      hasApiKey: true,
+    });
+    expect(problems).toEqual([]);
+    return renderKubernetesPlan(value.plan);
+  }
+
+  it("is the one that was reviewed", async () => {
+    const files = render();
+    for (const [name, text] of files) await expect(text).toMatchFileSnapshot(path.join(golden, name));
+    const reviewed = readdirSync(golden, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.relative(golden, path.join(entry.parentPath, entry.name)));
+    expect(reviewed.sort()).toEqual([...files.keys()].sort());
+  });
+
+  it("is the same each time, byte for byte", () => {
+    expect([...render()]).toEqual([...render()]);
+  });
+
+  it("asks no container for more than the restricted standard allows, and holds no secret", () => {
+    const files = [...render()].filter(([name]) => name.startsWith("manifests/"));
+    for (const [name, text] of files) {
+      expect(text, name).not.toMatch(/privileged: true|hostPath|hostNetwork: true|stringData/);
+      if (name.includes("secret-")) expect(text, name).not.toMatch(/^data:/m);
+    }
+  });
+});
