@@ -107,7 +107,8 @@ describe("Python", () => {
 });
 
 describe("missing Debian packages", () => {
-  const all = { python: true, triton: true, programs: true };
+  const none = { python: false, triton: false, programs: false, cluster: false };
+  const all = { python: true, triton: true, programs: true, cluster: true };
   const interpreter = {
     executable: "/usr/bin/python3.11",
     version: [3, 11, 2] as const,
@@ -117,6 +118,7 @@ describe("missing Debian packages", () => {
   };
   const bare: Found = {
     missingPrograms: ["haproxy", "prometheus", "promtool"],
+    missingClusterPackages: ["runc"],
     interpreter,
     hasEnvironment: false,
     hasTorchInEnvironment: false,
@@ -129,18 +131,15 @@ describe("missing Debian packages", () => {
       "prometheus",
       "python3-torch",
       "python3.11-venv",
+      "runc",
     ]);
   });
 
   it("are only those of what is wanted", () => {
-    expect(missingPackages({ python: true, triton: false, programs: false }, bare)).toEqual([
-      "python3.11-venv",
-    ]);
-    expect(missingPackages({ python: false, triton: false, programs: true }, bare)).toEqual([
-      "haproxy",
-      "prometheus",
-    ]);
-    expect(missingPackages({ python: false, triton: false, programs: false }, bare)).toEqual([]);
+    expect(missingPackages({ ...none, python: true }, bare)).toEqual(["python3.11-venv"]);
+    expect(missingPackages({ ...none, programs: true }, bare)).toEqual(["haproxy", "prometheus"]);
+    expect(missingPackages({ ...none, cluster: true }, bare)).toEqual(["runc"]);
+    expect(missingPackages(none, bare)).toEqual([]);
   });
 
   it("are none for what is there already", () => {
@@ -150,17 +149,25 @@ describe("missing Debian packages", () => {
       hasSharedLibrary: true,
       torchFolder: "/usr/lib/python3/dist-packages",
     };
-    expect(missingPackages(all, { ...bare, missingPrograms: [], interpreter: complete })).toEqual([]);
+    expect(
+      missingPackages(all, {
+        ...bare,
+        missingPrograms: [],
+        missingClusterPackages: [],
+        interpreter: complete,
+      }),
+    ).toEqual([]);
     expect(missingPackages(all, { ...bare, hasEnvironment: true, hasTorchInEnvironment: true })).toEqual([
       "haproxy",
       "libpython3.11",
       "prometheus",
+      "runc",
     ]);
   });
 
   it("never include Python packages for a Python of another origin", () => {
     const other = { ...interpreter, executable: "/opt/python/bin/python3.12", version: [3, 12, 1] as const };
-    expect(missingPackages(all, { ...bare, interpreter: other })).toEqual(["haproxy", "prometheus"]);
+    expect(missingPackages(all, { ...bare, interpreter: other })).toEqual(["haproxy", "prometheus", "runc"]);
   });
 
   it("are installed, or named with the command that does it", () => {
@@ -361,7 +368,8 @@ describe("notes of what is complete", () => {
 
   it("are not there in a fresh checkout", () => {
     writeFileSync(path.join(folder, "requirements.txt"), "");
-    expect(Object.keys(readyTools(placesIn(folder))).filter((tool) => tool !== "programs")).toEqual([]);
+    const ofMachine = ["programs", "cluster"];
+    expect(Object.keys(readyTools(placesIn(folder))).filter((tool) => !ofMachine.includes(tool))).toEqual([]);
   });
 });
 
