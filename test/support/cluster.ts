@@ -100,6 +100,15 @@ export abstract class Cluster {
     await this.#kubectl(["apply", "--validate=strict", "--filename=-"], JSON.stringify(list));
   }
 
+  /** The same by the server itself, which knows custom resources, and objects too large for an annotation. */
+  async applyOnServer(objects: readonly object[]): Promise<void> {
+    const list = { apiVersion: "v1", kind: "List", items: objects };
+    await this.#kubectl(
+      ["apply", "--server-side", "--validate=strict", "--filename=-"],
+      JSON.stringify(list),
+    );
+  }
+
   /** Stops everything and removes it, whatever state it is in. */
   async stop(): Promise<void> {
     await takeDown(this.directory);

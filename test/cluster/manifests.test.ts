@@ -1,0 +1,115 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { gunzipSync } from "node:zlib";
+import yaml from "js-yaml";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { readStack } from "../../commands/stack/config.ts";
+import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
+import { objectsOf } from "../../core/kubernetes/render.ts";
+import { loadModels } from "../../core/spec/load.ts";
+import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
+import { clusterSuite, missingForSimulated, SimulatedCluster, waitFor } from "../support/cluster.ts";
+import { platformOf } from "../support/models.ts";
+import { projectRoot } from "../support/tools.ts";
+
+const anObject = z.looseObject({ kind: z.string(), metadata: z.looseObject({ name: z.string() }) });
+type AnyObject = z.output<typeof anObject>;
+
+/** What the two stacks to start from have not: slices, volumes, HPA v2, certificates of clients. */
+const other = platformOf({
+  target: "kubernetes",
+  servers: {
+    gpu: {
+      accelerator: { gpu: "a100-80gb", mig: "2g.20gb" },
+      autoscaling: { maxReplicas: 3, headroom: 1 },
+    },
+    llm: { models: ["llm-backend"], replicas: 1 },
+  },
+  kubernetes: {
+    namespace: "other",
+    imagePullSecrets: ["registry"],
+    repository: { source: "persistentVolumeClaim", claimName: "models", path: "triton" },
+    autoscaler: { kind: "hpa" },
+    gpu: { migStrategy: "single", runtimeClassName: "nvidia" },
+    networkPolicies: {
+      upstream: { cidrs: ["10.1.0.0/16", "fd00:1::/64"], port: 8443 },
+      dns: ["10.0.0.10/32"],
+    },
+    balancer: {
+      tls: { secretName: "tls" },
+      clientCertificates: { secretName: "clients" },
+      rateLimits: { search: { requests: 10, period: "1s" } },
+      proxyProtocol: true,
+      service: { type: "NodePort", externalTrafficPolicy: "Local" },
+    },
+  },
+});
+
+const stacks: readonly (readonly [name: string, config: () => PlatformConfig])[] = [
+  ["onprem", () => readStack("onprem").config],
+  ["cloud", () => readStack("cloud").config],
+  ["another with the rest of the options", () => other],
+];
+
+describe.skipIf(missingForSimulated.length > 0)(
+  clusterSuite("the API server, with unknown fields forbidden,", missingForSimulated),
+  () => {
+    let cluster: SimulatedCluster | undefined;
+
+    beforeAll(async () => {
+      cluster = await SimulatedCluster.start();
+      const api = cluster;
+      await api.applyOnServer(customResources());
+      await waitFor("the custom resources", async () => {
+        const known = await api.kubectl("api-resources", "-o", "name");
+        return ["scaledobjects.keda.sh", "externalsecrets.external-secrets.io"].every((name) =>
+          known.includes(name),
+        );
+      });
+    });
+
+    afterAll(async () => {
+      await cluster?.stop();
+    });
+
+    it.each(stacks)("takes every object of the stack %s", async (stackName, config) => {
+      const stack = config();
+      // Of its own: what one stack has made is not for the next to change.
+      const namespace = `stack-${String(stacks.findIndex(([name]) => name === stackName))}`;
+      const objects = objectsOfStack({ ...stack, kubernetes: { ...kubernetesOf(stack), namespace } });
+      const kinds = new Set(objects.map(({ kind }) => kind));
+      expect(kinds.size).toBeGreaterThan(6);
+      // For real: a dry run makes no namespace for the others.
+      await cluster?.applyOnServer(objects);
+    });
+
+    it("refuses a field that there is not", async () => {
+      const [first] = objectsOfStack(other).filter(({ kind }) => kind === "Deployment");
+      const wrong = { ...first, spec: { ...z.looseObject({}).parse(first?.spec), replica: 2 } };
+      await expect(cluster?.applyOnServer([wrong])).rejects.toThrow(/replica/);
+    });
+  },
+);
+
+/** Definitions of the custom resources that a plan may have, from their projects. */
+function customResources(): AnyObject[] {
+  const folder = path.join(projectRoot, "test", "support", "crds");
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".yaml.gz"))
+    .map((name) =>
+      anObject.parse(yaml.load(gunzipSync(readFileSync(path.join(folder, name))).toString("utf8"))),
+    );
+}
+
+/** What a stack with the models of this project would create. */
+function objectsOfStack(config: PlatformConfig): AnyObject[] {
+  const { value: models } = loadModels(path.join(projectRoot, "models"));
+  const { value, problems } = prepareKubernetes(models, "Pulumi.test.yaml", {
+    config,
+    project: projectRoot,
+    hasApiKey: true,
+  });
+  expect(problems).toEqual([]);
+  return objectsOf(value.plan).map((object) => anObject.parse(object));
+}
