@@ -1,4 +1,4 @@
-// One run of the program in a process of its own, against a mocked engine: `node --import tsx program-run.mjs
+// One run of the program in a process of its own, against a mocked engine: `node program-run.mjs
 // <floor|program> <config.json>`. `floor` starts Node and loads the same SDKs, and no more. What it prints is
 // milliseconds from the start of the process, and the resources that were registered.
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ await pulumi.runtime.setMocks(
 );
 if (mode === "program") {
   pulumi.runtime.setAllConfig(JSON.parse(readFileSync(file, "utf8")));
-  const { default: program } = await import("../../index.ts");
+  const { default: program } = await import("../../program.mjs");
   await pulumi.runtime.runInPulumiStack(program);
   await pulumi.runtime.disconnect();
 } else {

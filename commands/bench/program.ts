@@ -55,7 +55,7 @@ export async function programSection(options: ProgramOptions): Promise<Section> 
     return {
       title: "The program, target kubernetes",
       notes: [
-        `${String(rounds)} rounds, medians. Floor: ${floor.toFixed(0)} ms for Node, tsx and the SDKs with nothing to do.`,
+        `${String(rounds)} rounds, medians. Floor: ${floor.toFixed(0)} ms for Node and the SDKs with nothing to do.`,
         `A further model: ${line.m.toFixed(2)} ms; R² ${rSquared(points, linearRegressionLine(line)).toFixed(4)} to a line.`,
       ],
       rows,
@@ -67,7 +67,7 @@ export async function programSection(options: ProgramOptions): Promise<Section> 
 
 async function run(mode: "floor" | "program", config: string, signal: AbortSignal): Promise<Run> {
   const script = path.join(import.meta.dirname, "program-run.mjs");
-  const { stdout } = await execa(process.execPath, ["--import", "tsx", script, mode, config], {
+  const { stdout } = await execa(process.execPath, [script, mode, config], {
     cwd: projectRoot,
     cancelSignal: signal,
   });

@@ -1,0 +1,81 @@
+// What Pulumi runs: index.ts and all it imports as one file for each target, made by esbuild where the sources have
+// changed. A loader that compiles file by file takes a second more, at every preview (docs/benchmarks.md). It checks no
+// types; `npm run check` does. Plain JavaScript, since it runs before anything is compiled.
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+
+const root = import.meta.dirname;
+const cache = path.join(root, ".local", "cache", "program");
+
+const sources = ["index.ts", "package-lock.json", "program.mjs", ...below("core"), ...below("components")];
+const folder = path.join(cache, hashOf(sources));
+if (!existsSync(folder)) await bundle(folder);
+const { default: program } = await import(pathToFileURL(path.join(folder, "index.mjs")).href);
+export default program;
+
+function below(directory) {
+  return readdirSync(path.join(root, directory), { recursive: true })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => path.join(directory, name))
+    .sort();
+}
+
+function hashOf(files) {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(`${file}\n`).update(readFileSync(path.join(root, file)));
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Made beside its place and renamed into it: what is there is whole, whoever else runs. */
+async function bundle(target) {
+  const { build } = await import("esbuild");
+  const fresh = `${target}.${process.pid}`;
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["index.ts"],
+    outdir: fresh,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    // A target is loaded only where it is asked for.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node20",
+    packages: "external",
+    sourcemap: "linked",
+    logLevel: "error",
+    plugins: [{ name: "folders", setup: keepFolders }],
+  });
+  try {
+    renameSync(fresh, target);
+  } catch (error) {
+    // Another run was first.
+    rmSync(fresh, { recursive: true, force: true });
+    if (!existsSync(target)) throw error;
+  }
+  removeOld(target);
+}
+
+/** Files that are read beside their module are still beside the source, not beside the bundle. */
+function keepFolders({ onLoad }) {
+  onLoad({ filter: /\.ts$/ }, ({ path: file }) => ({
+    contents: readFileSync(file, "utf8").replaceAll(
+      "import.meta.dirname",
+      JSON.stringify(path.dirname(file)),
+    ),
+    loader: "ts",
+  }));
+}
+
+/** Those of earlier sources, but for what another run may be loading. */
+function removeOld(current) {
+  const hour = 3_600_000;
+  for (const name of readdirSync(cache)) {
+    const other = path.join(cache, name);
+    if (other !== current && Date.now() - statSync(other).mtimeMs > hour)
+      rmSync(other, { recursive: true, force: true });
+  }
+}
