@@ -6,7 +6,7 @@ import { planKubernetes } from "../../core/kubernetes/plan.ts";
 import { objectsOf } from "../../core/kubernetes/render.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { kubernetesOf } from "../../core/spec/platform.ts";
-import { modelOf, platformOf } from "../support/models.ts";
+import { modelOf, platformOf, type PlatformFields } from "../support/models.ts";
 
 interface Made {
   readonly type: string;
@@ -20,9 +20,10 @@ const metadataSchema = z.looseObject({ metadata: z.looseObject({ name: z.string(
 /** Mocks see what is registered, before an engine does. */
 const made: Made[] = [];
 let plan: KubernetesPlan;
+let least: KubernetesPlan;
 
 /** Everything that a plan can have, so that nothing of it can be forgotten. */
-const config = platformOf({
+const fields: PlatformFields = {
   target: "kubernetes",
   servers: {
     gpu: { accelerator: { gpu: "a100-80gb" }, autoscaling: { maxReplicas: 4, headroom: 1 } },
@@ -37,8 +38,36 @@ const config = platformOf({
       apiKeys: [{ caller: "search", sha256: "ab".repeat(32) }],
     },
   },
-});
+};
+
+/** Another namespace's owner, models from a volume, External Secrets, one balancer, an image that is built. */
+const leastFields: PlatformFields = {
+  target: "kubernetes",
+  servers: { gpu: {}, llm: { models: ["chat"] } },
+  kubernetes: {
+    createNamespace: false,
+    repository: { source: "persistentVolumeClaim", claimName: "models" },
+    externalSecrets: { store: { name: "vault" }, holysheepApiKey: { key: "triton/holysheep" } },
+    networkPolicies: { enabled: false },
+    balancer: { replicas: 1 },
+    serverImage: { repository: "registry.example.com/triton", requirements: "requirements.txt" },
+  },
+};
+const builtImage = `registry.example.com/triton@sha256:${"cd".repeat(32)}`;
+
 const models = [modelOf("embed"), modelOf("chat", { upstream: "holysheep", callTimeout: "120s" })];
+
+function planOf(fields: PlatformFields): KubernetesPlan {
+  const config = platformOf(fields);
+  const { value: platform, problems } = planPlatform(models, config, "Pulumi.test.yaml");
+  const planned = planKubernetes(platform, config, kubernetesOf(config), {
+    file: "Pulumi.test.yaml",
+    hasApiKey: true,
+    requirements: "six==1.17.0\n",
+  });
+  expect([...problems, ...planned.problems]).toEqual([]);
+  return planned.value;
+}
 
 beforeAll(async () => {
   await pulumi.runtime.setMocks(
@@ -56,41 +85,69 @@ beforeAll(async () => {
   );
   // Loaded after the mocks are set, as the SDK wants it.
   const { KubernetesPlatform } = await import("../../components/kubernetes/KubernetesPlatform.ts");
-  const kubernetes = kubernetesOf(config);
-  const { value: platform, problems } = planPlatform(models, config, "Pulumi.test.yaml");
-  const planned = planKubernetes(platform, config, kubernetes, { file: "Pulumi.test.yaml", hasApiKey: true });
-  expect([...problems, ...planned.problems]).toEqual([]);
-  plan = planned.value;
-  if (kubernetes.repository.source !== "s3") throw new Error("the config says s3");
+  const { repository } = kubernetesOf(platformOf(fields));
+  if (repository.source !== "s3") throw new Error("the config says s3");
+  plan = planOf(fields);
   new KubernetesPlatform("triton", {
     plan,
-    store: kubernetes.repository,
+    store: repository,
     holysheepApiKey: pulumi.secret("sk-planted"),
+  });
+  least = planOf(leastFields);
+  new KubernetesPlatform("least", {
+    plan: least,
+    serverImages: new Map(least.serverImages.map(({ reference }) => [reference, builtImage])),
   });
   await vi.waitFor(() => {
     expect(made.some(({ name }) => name === "triton-llm-pod-disruption-budget")).toBe(true);
     expect(made.some(({ name }) => name === "triton-gpu-headroom")).toBe(true);
+    expect(made.some(({ name }) => name === "least-llm-deployment")).toBe(true);
   });
 });
 
+/** What the platform with everything registered. */
 function ofType(type: string): readonly Made[] {
-  return made.filter((resource) => resource.type === type);
+  return made.filter((resource) => resource.type === type && resource.name.startsWith("triton-"));
+}
+
+/** As a test names an object of the API. */
+function known(inputs: unknown): string {
+  const { metadata, ...rest } = metadataSchema.parse(inputs);
+  return `${String(rest.kind)} ${metadata.name}`;
+}
+
+function registeredBy(platform: string): readonly Made[] {
+  return made.filter(
+    ({ type, name }) =>
+      name.startsWith(`${platform}-`) &&
+      type.startsWith("kubernetes:") &&
+      !type.startsWith("kubernetes:helm"),
+  );
 }
 
 describe("KubernetesPlatform", () => {
   it("registers every object of the plan, as it was planned, and no other", () => {
-    const registered = made.filter(
-      ({ type }) => type.startsWith("kubernetes:") && !type.startsWith("kubernetes:helm"),
-    );
-    const known = (inputs: unknown): string => {
-      const { metadata, ...rest } = metadataSchema.parse(inputs);
-      return `${String(rest.kind)} ${metadata.name}`;
-    };
+    const registered = registeredBy("triton");
     expect(registered.map(({ inputs }) => known(inputs)).sort()).toEqual(objectsOf(plan).map(known).sort());
     for (const object of objectsOf(plan)) {
       const found = registered.find(({ inputs }) => known(inputs) === known(object));
       expect(found?.inputs).toMatchObject(JSON.parse(JSON.stringify(object)));
     }
+  });
+
+  it("leaves out what the config leaves out, and runs the image that was built", () => {
+    const registered = registeredBy("least");
+    expect(registered.map(({ inputs }) => known(inputs)).sort()).toEqual(objectsOf(least).map(known).sort());
+    const kinds = new Set(registered.map(({ inputs }) => inputs.kind));
+    for (const kind of ["Namespace", "Secret", "NetworkPolicy", "PodDisruptionBudget", "PriorityClass"])
+      expect(kinds).not.toContain(kind);
+    expect(kinds).toContain("ExternalSecret");
+    const [gpu] = registered.filter(({ name }) => name === "least-gpu-deployment");
+    expect(JSON.stringify(gpu?.inputs)).toContain(builtImage);
+    expect(made.filter(({ type }) => type.startsWith("modelstore:")).map(({ name }) => name)).toEqual([
+      "triton-gpu-repository",
+      "triton-llm-repository",
+    ]);
   });
 
   it("has the SDK's types, by which policies know them", () => {

@@ -1,7 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject";
+import yaml from "js-yaml";
 import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2/HorizontalPodAutoscaler";
 import { describe, expect, it } from "vitest";
 import { prometheusAdapterRules } from "../../../core/kubernetes/autoscaling.ts";
@@ -15,7 +16,7 @@ import {
   planCluster,
   type ClusterFields,
 } from "../../support/kubernetes-servers.ts";
-import { needing, promtool, runTool } from "../../support/tools.ts";
+import { needing, projectRoot, promtool, runTool } from "../../support/tools.ts";
 
 type ServerFields = NonNullable<ClusterFields["servers"]>[string];
 type Autoscaling = NonNullable<ServerFields["autoscaling"]>;
@@ -134,6 +135,13 @@ describe("HPA v2", () => {
       ],
     });
     expect(prometheusAdapterRules.map(({ name }) => name.as)).toContain(object.metric.name);
+  });
+});
+
+describe("the Prometheus adapter's rules", () => {
+  it("stand in the docs as they are", () => {
+    const docs = readFileSync(path.join(projectRoot, "docs", "kubernetes.md"), "utf8");
+    expect(docs).toContain(yaml.dump({ rules: prometheusAdapterRules }, { lineWidth: -1, noRefs: true }));
   });
 });
 
