@@ -1,3 +1,5 @@
+import { Service } from "@pulumi/kubernetes/core/v1/service.js";
+import type { types } from "@pulumi/kubernetes";
 import * as pulumi from "@pulumi/pulumi";
 import type { ISecret } from "kubernetes-models/v1";
 import type { BalancerObjects } from "../../core/kubernetes/balancer.ts";
@@ -13,6 +15,9 @@ export interface BalancerArgs {
 
 /** HAProxy in front of all server groups, and the Service that clients call. */
 export class Balancer extends pulumi.ComponentResource {
+  /** Name or address that a load balancer gives the Service; undefined where there is none. */
+  readonly address: pulumi.Output<string | undefined>;
+
   constructor(name: string, args: BalancerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:Balancer", name, {}, opts);
     const { objects, apiKeys } = args;
@@ -28,7 +33,8 @@ export class Balancer extends pulumi.ComponentResource {
       before.push(new KubernetesSecret(`${name}-api-keys`, apiKeys, values, { parent: this }));
     }
     // Before the pods, as the AWS Load Balancer Controller wants it for its readiness gates; both are awaited together.
-    new KubernetesObject(`${name}-service`, objects.service, { parent: this });
+    const service = new Service(`${name}-service`, objects.service, { parent: this });
+    this.address = service.status.apply(addressOf);
     const rollout = `${String(objects.timing.rollout)}s`;
     const deployment = new KubernetesObject(`${name}-deployment`, objects.deployment, {
       parent: this,
@@ -41,6 +47,11 @@ export class Balancer extends pulumi.ComponentResource {
         dependsOn: deployment,
       });
     }
-    this.registerOutputs();
+    this.registerOutputs({ address: this.address });
   }
+}
+
+function addressOf(status: types.output.core.v1.ServiceStatus | undefined): string | undefined {
+  const [first] = status?.loadBalancer.ingress ?? [];
+  return first?.hostname ?? first?.ip;
 }

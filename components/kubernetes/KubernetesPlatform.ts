@@ -21,6 +21,9 @@ export interface KubernetesPlatformArgs {
 
 /** The whole platform on a cluster: balancer, server groups, repositories, secrets and policies. */
 export class KubernetesPlatform extends pulumi.ComponentResource {
+  /** Name or address of the balancer's Service outside the cluster; undefined where it has none. */
+  readonly address: pulumi.Output<string | undefined>;
+
   constructor(name: string, args: KubernetesPlatformArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:KubernetesPlatform", name, {}, opts);
     const { plan, store } = args;
@@ -72,11 +75,12 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
       );
     }
     const apiKeys = apiKeysObject(plan);
-    new Balancer(
+    const balancer = new Balancer(
       `${name}-balancer`,
       { objects: plan.balancer, ...(apiKeys === undefined ? {} : { apiKeys }) },
       { parent: this, dependsOn: [...namespace, ...policies] },
     );
-    this.registerOutputs();
+    this.address = balancer.address;
+    this.registerOutputs({ address: this.address });
   }
 }

@@ -35,7 +35,7 @@ export const target: Target = {
           return [image.reference, digest];
         }),
       );
-      new KubernetesPlatform(
+      const { address } = new KubernetesPlatform(
         "triton",
         {
           plan,
@@ -45,7 +45,7 @@ export const target: Target = {
         },
         { providers: [provider] },
       );
-      return { ...plan.description };
+      return { ...plan.description, address };
     };
     return { value: { notes, picture, advice, build }, problems };
   },

@@ -49,9 +49,12 @@ describe.skipIf(missingForSimulated.length > 0)(
     let cluster: SimulatedCluster;
     let stack: TestStack;
     const plantedKey = `sk-planted-${String(Date.now())}`;
+    /** How to end what has started, the last first, however far `beforeAll` got. */
+    const endings: (() => unknown)[] = [];
 
     beforeAll(async () => {
       cluster = await SimulatedCluster.start();
+      endings.unshift(() => cluster.stop());
       const a100 = {
         instanceType: "p4de.24xlarge",
         gpus: 8,
@@ -68,6 +71,9 @@ describe.skipIf(missingForSimulated.length > 0)(
       for (const name of ["cpu-1a", "cpu-1b"])
         await cluster.addCpuNode({ name, instanceType: "m7i.2xlarge", cpus: 8, memoryGiB: 32 });
       stack = await TestStack.create(config, { KUBECONFIG: cluster.kubeconfig });
+      endings.unshift(() => {
+        stack.remove();
+      });
       const models = path.join(stack.directory, "models");
       cpSync(path.join(projectRoot, "models"), models, { recursive: true });
       stack.configure({ "triton-platform:models": models });
@@ -75,8 +81,7 @@ describe.skipIf(missingForSimulated.length > 0)(
     });
 
     afterAll(async () => {
-      await cluster.stop();
-      stack.remove();
+      for (const end of endings) await end();
     });
 
     /** Pods of a server group or, by another label, of the balancer; those on their way out are left out. */

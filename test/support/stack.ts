@@ -71,7 +71,19 @@ export class TestStack {
   }
 
   up(...args: string[]): Promise<Operation> {
-    return this.#pulumi(["up", "--yes", "--skip-preview", "--non-interactive", ...args]);
+    return this.#pulumi([...upArguments, ...args]);
+  }
+
+  /** Runs `up` until `work` has ended, then breaks it off as Ctrl-C does. */
+  async upDuring(work: () => Promise<unknown>): Promise<Operation> {
+    const end = new AbortController();
+    const running = this.#pulumi(upArguments, "", end.signal);
+    try {
+      await work();
+    } finally {
+      end.abort();
+    }
+    return running;
   }
 
   preview(...args: string[]): Promise<Operation> {
@@ -96,17 +108,20 @@ export class TestStack {
     if (code !== 0) throw new Error(`pulumi ${args.join(" ")}: ${text}`);
   }
 
-  async #pulumi(args: readonly string[], input = ""): Promise<Operation> {
-    const { all, exitCode } = await execa("pulumi", args, {
+  async #pulumi(args: readonly string[], input = "", end?: AbortSignal): Promise<Operation> {
+    const running = execa("pulumi", args, {
       cwd: this.directory,
       env: this.#env,
       input,
       all: true,
       reject: false,
     });
+    end?.addEventListener("abort", () => running.kill("SIGINT"));
+    const { all, exitCode } = await running;
     return { code: exitCode ?? -1, text: all };
   }
 }
 
+const upArguments = ["up", "--yes", "--skip-preview", "--non-interactive"];
 const stackName = "test";
 const stackFile = `Pulumi.${stackName}.yaml`;
