@@ -1,23 +1,23 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { Target } from "./components/target.ts";
+import { refusal, type Target } from "./components/target.ts";
 import { loadModels } from "./core/spec/load.ts";
 import { parsePlatform, type PlatformConfig } from "./core/spec/platform.ts";
-import { formatAdvice, formatProblems, type Problem } from "./core/spec/problem.ts";
+import { formatAdvice, formatProblems } from "./core/spec/problem.ts";
 
 /** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
 export default async function program(): Promise<Record<string, unknown>> {
   const project = import.meta.dirname;
   const file = `Pulumi.${pulumi.getStack()}.yaml`;
   const parsed = parsePlatform(stackConfig(), file);
-  if ("problems" in parsed) throw refusal(parsed.problems);
+  if ("problems" in parsed) throw refusal(formatProblems(parsed.problems));
   const config = parsed.value;
   const { value: models, problems } = loadModels(path.resolve(project, config.models));
 
   const target = await loadTarget[config.target]();
   const prepared = target.prepare(models, { config, project, file });
   const all = [...problems, ...prepared.problems];
-  if (all.length > 0) throw refusal(all);
+  if (all.length > 0) throw refusal(formatProblems(all));
   const { notes, picture, advice } = prepared.value;
   for (const note of notes) await pulumi.log.info(note);
   if (picture.length > 0) await pulumi.log.info(picture.join("\n"));
@@ -38,8 +38,4 @@ function stackConfig(): Record<string, unknown> {
     /^[[{]/.test(text) ? JSON.parse(text) : text,
   ]);
   return Object.fromEntries(entries);
-}
-
-function refusal(problems: readonly Problem[]): pulumi.RunError {
-  return new pulumi.RunError(formatProblems(problems));
 }

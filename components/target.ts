@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import type { Model } from "../core/spec/load.ts";
 import type { PlatformConfig } from "../core/spec/platform.ts";
 import type { Advice, Checked } from "../core/spec/problem.ts";
@@ -24,4 +25,12 @@ export interface Prepared {
   readonly advice: readonly Advice[];
   /** Registers the resources and returns the stack's outputs. To be called only where there is no problem. */
   build(): Record<string, unknown>;
+}
+
+/** What stops the program with this text and nothing else. */
+export function refusal(text: string): pulumi.RunError {
+  const error = new pulumi.RunError(text);
+  // Nobody sees it, and Pulumi would describe an error with a stack, and all that hangs on it, for its trace: 20 s.
+  delete error.stack;
+  return error;
 }

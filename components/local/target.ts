@@ -1,6 +1,6 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import type { Target } from "../target.ts";
+import { refusal, type Target } from "../target.ts";
 import { LocalPlatform } from "./LocalPlatform.ts";
 import { prepareLocal } from "./prepare.ts";
 import { readLocalTools } from "./tools.ts";
@@ -10,8 +10,7 @@ export const target: Target = {
   prepare(models, { config, project, file }) {
     const apiKey = new pulumi.Config("holysheep").getSecret("apiKey");
     const tools = readLocalTools(project);
-    if (tools === undefined)
-      throw new pulumi.RunError("This machine is not set up: run `npm start` once, which does it");
+    if (tools === undefined) throw refusal("This machine is not set up: run `npm start` once, which does it");
     const { value, problems } = prepareLocal(models, file, {
       config,
       tools,
