@@ -23,9 +23,10 @@ export class Balancer extends pulumi.ComponentResource {
     const { objects, apiKeys } = args;
     const before: pulumi.Resource[] = [
       new KubernetesObject(`${name}-service-account`, objects.serviceAccount, { parent: this }),
+      // In the URN too: what a failed update leaves is then nothing to be deleted, and a revert finds it.
       ...objects.configMaps.map(
-        // Named by its content: a new one comes before the old one goes.
-        (configMap, i) => new KubernetesObject(`${name}-config-${String(i)}`, configMap, { parent: this }),
+        (configMap) =>
+          new KubernetesObject(`${name}-${configMap.metadata?.name ?? ""}`, configMap, { parent: this }),
       ),
     ];
     if (apiKeys !== undefined && objects.apiKeysMap !== undefined) {
@@ -33,13 +34,17 @@ export class Balancer extends pulumi.ComponentResource {
       before.push(new KubernetesSecret(`${name}-api-keys`, apiKeys, values, { parent: this }));
     }
     // Before the pods, as the AWS Load Balancer Controller wants it for its readiness gates; both are awaited together.
-    const service = new Service(`${name}-service`, objects.service, { parent: this });
-    this.address = service.status.apply(addressOf);
     const rollout = `${String(objects.timing.rollout)}s`;
+    const timeouts = { create: rollout, update: rollout, delete: rollout };
+    const service = new Service(`${name}-service`, objects.service, {
+      parent: this,
+      customTimeouts: timeouts,
+    });
+    this.address = service.status.apply(addressOf);
     const deployment = new KubernetesObject(`${name}-deployment`, objects.deployment, {
       parent: this,
       dependsOn: before,
-      customTimeouts: { create: rollout, update: rollout, delete: rollout },
+      customTimeouts: timeouts,
     });
     if (objects.podDisruptionBudget !== undefined) {
       new KubernetesObject(`${name}-pod-disruption-budget`, objects.podDisruptionBudget, {

@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import type { IContainer, IEnvVar, IVolume, IVolumeMount } from "kubernetes-models/v1";
+import type { Resources } from "../capacity/resources.ts";
 import { present } from "../objects.ts";
 import { treePrefix } from "../repository/layout.ts";
 import type { ObjectStore, RepositorySource } from "../spec/kubernetes.ts";
 import type { Bytes } from "../spec/units.ts";
-import { byteQuantity, restrictedContainer } from "./pod.ts";
+import { byteQuantity, cpuQuantity, restrictedContainer } from "./pod.ts";
 
 /** How a server's pods come to their model repository. */
 export interface RepositoryDelivery {
@@ -27,12 +28,13 @@ const script = readFileSync(path.join(import.meta.dirname, "loader.sh"), "utf8")
 
 /**
  * Volumes, mounts and init container for the repository of this hash. `bytes` is its size, by which the volume is
- * limited; where it is not known, as after a roll-back, the volume has no limit.
+ * limited; where it is not known, as after a roll-back, the volume has no limit. `requests` are those of the pod.
  */
 export function repositoryDelivery(
   source: RepositorySource,
   hash: string,
   loaderImage: string,
+  requests: Resources,
   bytes?: Bytes,
 ): RepositoryDelivery {
   const { volumes, mounts, environment, from } = sourceOf(source);
@@ -54,6 +56,7 @@ export function repositoryDelivery(
   }
   const loader = loaderContainer(
     loaderImage,
+    requests,
     [
       ...environment,
       ...(source.source === "s3" ? rcloneEnvironment(source) : []),
@@ -151,9 +154,10 @@ function modelsVolume(bytes: Bytes | undefined): IVolume {
   return { name: "models", emptyDir: { sizeLimit: byteQuantity(room * mebibyte) } };
 }
 
-/** It ends before Triton begins, so its requests do not add to Triton's, which are never less. */
+/** It ends before Triton begins, so its requests do not add to Triton's as long as they are not more. */
 function loaderContainer(
   image: string,
+  { cpu = 0, memory = 0 }: Resources,
   env: readonly IEnvVar[],
   volumeMounts: readonly IVolumeMount[],
 ): IContainer {
@@ -164,7 +168,10 @@ function loaderContainer(
     env: [...env],
     volumeMounts: [...volumeMounts],
     resources: {
-      requests: { cpu: "500m", memory: "512Mi" },
+      requests: {
+        cpu: cpuQuantity(Math.min(500, cpu)),
+        memory: byteQuantity(Math.min(512 * 1024 ** 2, memory)),
+      },
       // 16 transfers with buffers of 8 MiB, and the page cache, which may go at any time.
       limits: { memory: "1Gi" },
     },

@@ -112,6 +112,7 @@ export function planKubernetes(
       ...balancerProblems(servers, kubernetes, file),
       ...chartProblems(kubernetes.gpu, file),
       ...networkPolicyProblems(kubernetes, file),
+      ...earlySecretProblems(kubernetes, file),
     ],
   };
 }
@@ -146,6 +147,29 @@ function namespaceObject(name: string, level: "restricted" | "privileged"): INam
       },
     },
   };
+}
+
+/** Pods wait for Secrets that nobody can make before the namespace is there, and nobody else may make it. */
+function earlySecretProblems(
+  { createNamespace, namespace, repository, balancer, imagePullSecrets }: KubernetesConfig,
+  file: string,
+): Problem[] {
+  const wanted = [
+    repository.source === "s3" ? repository.credentialsSecret : undefined,
+    balancer.tls?.secretName,
+    balancer.clientCertificates?.secretName,
+    ...imagePullSecrets,
+  ].flatMap((name) => (name === undefined ? [] : [`\`${name}\``]));
+  return !createNamespace || wanted.length === 0
+    ? []
+    : [
+        {
+          file,
+          path: "triton-platform:kubernetes.createNamespace",
+          message: `true, and pods want the existing ${wanted.length === 1 ? "Secret" : "Secrets"} ${wanted.join(", ")} in it`,
+          hint: `write false, and make the namespace ${namespace} with ${wanted.length === 1 ? "it" : "them"} before (docs/kubernetes.md, "First deployment")`,
+        },
+      ];
 }
 
 function keyProblems(missing: boolean, file: string): Problem[] {

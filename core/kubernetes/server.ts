@@ -253,7 +253,7 @@ function serverPod(
   const { repository, images } = kubernetes;
   // How much an earlier repository holds is not known here.
   const bytes = server.config.rollback === undefined ? repositoryBytes(server.repository) : undefined;
-  const delivery = repositoryDelivery(repository, hash, images.loader, bytes);
+  const delivery = repositoryDelivery(repository, hash, images.loader, server.requests, bytes);
   const upstream = server.upstream === undefined ? noParts : holysheepParts(config);
   const scratch = scratchParts(server);
   const container: IContainer = {

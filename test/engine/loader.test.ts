@@ -110,7 +110,7 @@ describe.skipIf(missing.length > 0)(needing(missingTool, "the loader"), () => {
     hash: string,
     from?: string,
   ): { file: string; args: string[]; options: { env: Record<string, string>; extendEnv: false } } {
-    const [container] = repositoryDelivery(source, hash, image).initContainers;
+    const [container] = repositoryDelivery(source, hash, image, {}).initContainers;
     const [, ...args] = container?.command ?? [];
     const env = Object.fromEntries((container?.env ?? []).map(({ name, value = "" }) => [name, value]));
     const isBusybox = shell === busybox;

@@ -30,11 +30,10 @@ const fields: PlatformFields = {
     llm: { models: ["chat"], replicas: 2 },
   },
   kubernetes: {
-    repository: { source: "s3", bucket: "models", credentialsSecret: "store" },
+    repository: { source: "s3", bucket: "models" },
     autoscaler: { kind: "keda", prometheusUrl: "http://prometheus.monitoring.svc:9090" },
     gpu: { addon: "device-plugin", dcgmExporter: true },
     balancer: {
-      tls: { secretName: "tls" },
       apiKeys: [{ caller: "search", sha256: "ab".repeat(32) }],
     },
   },

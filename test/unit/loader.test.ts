@@ -9,11 +9,19 @@ function sourceOf(fields: object): RepositorySource {
 }
 
 const hash = "ab".repeat(32);
+const requests = { cpu: 4_000, memory: 8 * 1024 ** 3 };
 const s3 = { source: "s3", bucket: "models", prefix: "team/prod" };
 
 describe("how a pod comes to its repository", () => {
+  it("never asks for more than Triton does, whom the scheduler counts", () => {
+    const ask = (cpu: number, memory: number) =>
+      repositoryDelivery(sourceOf(s3), hash, image, { cpu, memory }).initContainers[0]?.resources?.requests;
+    expect(ask(4_000, 8 * 1024 ** 3)).toEqual({ cpu: "500m", memory: "512Mi" });
+    expect(ask(50, 128 * 1024 ** 2)).toEqual({ cpu: "50m", memory: "128Mi" });
+  });
+
   it("is the loader, which alone writes the volume that Triton reads", () => {
-    const delivery = repositoryDelivery(sourceOf(s3), hash, image, 100 * 1024 ** 2);
+    const delivery = repositoryDelivery(sourceOf(s3), hash, image, requests, 100 * 1024 ** 2);
     expect(delivery.repository).toBe(`/models/repository/${hash}`);
     expect(delivery.volumes).toEqual([{ name: "models", emptyDir: { sizeLimit: "361Mi" } }]);
     expect(delivery.serverMounts).toEqual([{ name: "models", mountPath: "/models", readOnly: true }]);
@@ -42,7 +50,7 @@ describe("how a pod comes to its repository", () => {
 
   it("reads a volume or an image that is mounted read-only", () => {
     const claim = sourceOf({ source: "persistentVolumeClaim", claimName: "weights", path: "a/b" });
-    const fromClaim = repositoryDelivery(claim, hash, image);
+    const fromClaim = repositoryDelivery(claim, hash, image, requests);
     expect(fromClaim.volumes).toEqual([
       { name: "models", emptyDir: {} },
       { name: "model-source", persistentVolumeClaim: { claimName: "weights", readOnly: true } },
@@ -53,7 +61,12 @@ describe("how a pod comes to its repository", () => {
       readOnly: true,
     });
     expect(fromClaim.initContainers[0]?.env).toContainEqual({ name: "SOURCE", value: "/source/a/b" });
-    const fromImage = repositoryDelivery(sourceOf({ source: "image", reference: "r/m:1" }), hash, image);
+    const fromImage = repositoryDelivery(
+      sourceOf({ source: "image", reference: "r/m:1" }),
+      hash,
+      image,
+      requests,
+    );
     expect(fromImage.volumes[1]).toEqual({
       name: "model-source",
       image: { reference: "r/m:1", pullPolicy: "IfNotPresent" },
@@ -65,6 +78,7 @@ describe("how a pod comes to its repository", () => {
       sourceOf({ ...s3, endpoint: "https://minio:9000", credentialsSecret: "minio" }),
       hash,
       image,
+      requests,
     );
     expect(volumes[1]).toEqual({
       name: "object-store-credentials",
@@ -92,6 +106,7 @@ describe("how a pod comes to its repository", () => {
       sourceOf({ ...s3, delivery: "triton", ...(endpoint === undefined ? {} : { endpoint }) }),
       hash,
       image,
+      requests,
     );
     expect(delivery.initContainers).toEqual([]);
     expect(delivery.repository).toBe(repository);
