@@ -16,8 +16,8 @@ export default async function program(): Promise<Record<string, unknown>> {
 
   const target = await loadTarget[config.target]();
   const prepared = target.prepare(models, { config, project, file });
-  const all = [...problems, ...prepared.problems];
-  if (all.length > 0) throw refusal(formatProblems(all));
+  if ("problems" in prepared) throw refusal(formatProblems([...problems, ...prepared.problems]));
+  if (problems.length > 0) throw refusal(formatProblems(problems));
   const { notes, picture, advice } = prepared.value;
   for (const note of notes) await pulumi.log.info(note);
   if (picture.length > 0) await pulumi.log.info(picture.join("\n"));

@@ -1,16 +1,14 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { prepareKubernetes } from "../components/kubernetes/prepare.ts";
 import { renderKubernetesPlan } from "../core/kubernetes/render.ts";
-import { loadModels } from "../core/spec/load.ts";
-import { formatAdvice, refuse } from "../core/spec/problem.ts";
+import { formatAdvice } from "../core/spec/problem.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
-import { projectRoot } from "./setup/places.ts";
 import { UserError } from "./setup/user-error.ts";
 import { readStack } from "./stack/config.ts";
+import { planStack } from "./stack/kubernetes.ts";
 
 /**
  * `npm run plan -- --stack <name> [--out <folder>]`: checks a stack and shows what it would create, without credentials
@@ -24,28 +22,22 @@ export async function main(args: string[]): Promise<void> {
   });
   if (values.stack === undefined)
     throw new UserError("No stack is named", "write it like npm run plan -- --stack dev");
-  const { config, hasApiKey, file } = readStack(values.stack);
-  if (config.target !== "kubernetes") {
+  const stack = readStack(values.stack);
+  const { target } = stack.config;
+  if (target !== "kubernetes") {
     throw new UserError(
-      `The stack \`${values.stack}\` runs on the target ${config.target}, of which there is no plan`,
+      `The stack \`${values.stack}\` runs on the target ${target}, of which there is no plan`,
       "npm run validate checks it, npm run preview shows what would change",
     );
   }
-  const models = loadModels(path.resolve(projectRoot, config.models));
-  // A key is set where the stack is deployed; a plan needs none.
-  const { value, problems } = prepareKubernetes(models.value, file, {
-    config,
-    project: projectRoot,
-    hasApiKey: true,
-  });
-  refuse([...models.problems, ...problems]);
-  if (value.plan.holysheepSecret !== undefined && !hasApiKey)
+  const { plan, notes, picture, advice } = planStack(stack);
+  if (plan.holysheepSecret !== undefined && !stack.hasApiKey)
     console.log("holysheep:apiKey is not set yet: `pulumi up` wants it");
-  for (const note of value.notes) console.log(note);
-  if (value.picture.length > 0) console.log(`${value.picture.join("\n")}\n`);
-  if (value.advice.length > 0) console.log(`${formatAdvice(value.advice)}\n`);
+  for (const note of notes) console.log(note);
+  if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
+  if (advice.length > 0) console.log(`${formatAdvice(advice)}\n`);
 
-  const files = renderKubernetesPlan(value.plan);
+  const files = renderKubernetesPlan(plan);
   for (const name of files.keys()) console.log(name);
   if (values.out === undefined) return;
   const out = userPath(values.out);

@@ -1,20 +1,17 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { prepareKubernetes } from "../components/kubernetes/prepare.ts";
 import { FolderStore } from "../components/repository/folder-store.ts";
 import { publish, sweep } from "../components/repository/publish.ts";
 import { StoreError } from "../components/repository/store.ts";
 import { repositoryBytes, type ServerPlan } from "../core/platform.ts";
 import { entriesIn, entryKey, entryPrefix } from "../core/repository/layout.ts";
-import { loadModels } from "../core/spec/load.ts";
-import { refuse } from "../core/spec/problem.ts";
 import type { Bytes } from "../core/spec/units.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
-import { projectRoot } from "./setup/places.ts";
 import { runSteps } from "./setup/steps.ts";
 import { UserError } from "./setup/user-error.ts";
 import { readStack } from "./stack/config.ts";
+import { planStack } from "./stack/kubernetes.ts";
 
 const usage = `npm run publish -- <folder> --stack <stack> [--retain <n>]
   --stack <stack>  whose servers' repositories are written: Pulumi.<stack>.yaml
@@ -57,21 +54,14 @@ export async function main(args: string[]): Promise<void> {
 
 /** Every problem of the stack is refused before anything is written. */
 function plannedServers(stack: string): readonly ServerPlan[] {
-  const { config, file } = readStack(stack);
-  if (config.target !== "kubernetes")
+  const read = readStack(stack);
+  const { target } = read.config;
+  if (target !== "kubernetes")
     throw new UserError(
-      `The stack \`${stack}\` runs on the target ${config.target}, whose pods read no folder`,
+      `The stack \`${stack}\` runs on the target ${target}, whose pods read no folder`,
       "name a stack with the target kubernetes",
     );
-  const models = loadModels(path.resolve(projectRoot, config.models));
-  // A key is set where the stack is deployed; files need none.
-  const { value, problems } = prepareKubernetes(models.value, file, {
-    config,
-    project: projectRoot,
-    hasApiKey: true,
-  });
-  refuse([...models.problems, ...problems]);
-  return value.platform.servers;
+  return planStack(read).platform.servers;
 }
 
 async function publishServer(

@@ -23,6 +23,11 @@ class UserError extends Error {
 }
 
 async function run([command, ...args]) {
+  // A reader that has seen enough (`… | head`) is no error.
+  process.stdout.on("error", (error) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
   checkNode();
   const file = path.join(commands, `${command ?? ""}.ts`);
   if (command === undefined || path.dirname(file) !== commands || !existsSync(file)) throw unknown(command);

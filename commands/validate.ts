@@ -6,23 +6,28 @@ import { loadModels, locate } from "../core/spec/load.ts";
 import { formatAdvice, refuse } from "../core/spec/problem.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
 import { readStack } from "./stack/config.ts";
+import { planStack } from "./stack/kubernetes.ts";
 import { projectRoot } from "./setup/places.ts";
 
 /**
  * `npm run validate [-- --stack <name>]`: checks every spec and the stack's config (this machine's where none is named),
- * and shows advice and how full GPUs and nodes are. Starts nothing and needs nothing but npm's packages; exit code 1 where something is refused.
+ * and shows advice and how full GPUs and nodes are. Starts nothing and needs nothing but npm's packages; exit code 1 where
+ * something is refused.
  */
 export function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { stack: { type: "string", short: "s" } } });
-  const { config, file } =
+  const stack =
     values.stack === undefined || values.stack === stackName
       ? readLocalConfig(openHome())
       : readStack(values.stack);
+  const { config, file } = stack;
   const models = loadModels(path.resolve(projectRoot, config.models));
   const { value: plan, problems } = planPlatform(models.value, config, file);
   const picture = capacityPicture(plan.capacity);
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
   if (plan.advice.length > 0) console.log(`${formatAdvice(locate(plan.advice, models.value))}\n`);
+  // What the target has against it comes on top, all at once.
+  if (config.target === "kubernetes") planStack(stack);
   refuse([...models.problems, ...locate(problems, models.value)]);
   const servers = plan.servers
     .map(({ name, models: served }) => `${name} (${String(served.length)})`)

@@ -1,12 +1,13 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Model } from "../core/spec/load.ts";
 import type { PlatformConfig } from "../core/spec/platform.ts";
-import type { Advice, Checked } from "../core/spec/problem.ts";
+import type { Parsed } from "../core/spec/parse.ts";
+import type { Advice } from "../core/spec/problem.ts";
 
 /** What a stack runs on. */
 export interface Target {
   /** Checks the platform for this target and plans it. Nothing is created; every problem is returned at once. */
-  prepare(models: readonly Model[], options: TargetOptions): Checked<Prepared>;
+  prepare(models: readonly Model[], options: TargetOptions): Parsed<Prepared>;
 }
 
 export interface TargetOptions {
@@ -23,7 +24,7 @@ export interface Prepared {
   /** How full GPUs and nodes are: lines of text. */
   readonly picture: readonly string[];
   readonly advice: readonly Advice[];
-  /** Registers the resources and returns the stack's outputs. To be called only where there is no problem. */
+  /** Registers the resources and returns the stack's outputs. */
   build(): Record<string, unknown>;
 }
 

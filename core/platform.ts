@@ -172,13 +172,27 @@ function planServer(group: ServerGroup, served: readonly Adaptation[], config: P
     models,
     repository,
     requests: replicaRequests(group.models, server, repositoryBytes(repository), devices),
-    timing: timingBudget(repositoryBytes(repository), longestCall),
+    timing: timingBudget(loadedBytes({ config: server, repository }), longestCall),
     ...present({
       devices,
       responseCache: server.responseCache,
       upstream: models.find(({ spec }) => spec.upstream !== undefined)?.spec.upstream,
     }),
   };
+}
+
+/**
+ * What a replica loads at most. How much an earlier repository holds is not known here; the disk that the config gives
+ * to it is, and holds it.
+ */
+export function loadedBytes(server: Pick<ServerPlan, "config" | "repository">): Bytes {
+  const current = repositoryBytes(server.repository);
+  return servesAnother(server) ? (server.config.resources.disk ?? current) : current;
+}
+
+/** Whether a roll-back puts another repository in the place of the one of the models' folder. */
+export function servesAnother({ config, repository }: Pick<ServerPlan, "config" | "repository">): boolean {
+  return config.rollback !== undefined && config.rollback !== repository.hash;
 }
 
 /** Of all files together. */

@@ -91,7 +91,10 @@ function writeStack(folder: string, size: number): string {
     "triton-platform:defaultServer": "gpu",
     "triton-platform:tritonRelease": "26.07",
     "triton-platform:servers": JSON.stringify(Object.fromEntries(groups)),
-    "triton-platform:kubernetes": JSON.stringify({ repository: { source: "s3", bucket: "models" } }),
+    "triton-platform:kubernetes": JSON.stringify({
+      context: "bench",
+      repository: { source: "s3", bucket: "models" },
+    }),
     "holysheep:baseUrl": "https://api.example.com/v1",
     "holysheep:model": "none",
   };

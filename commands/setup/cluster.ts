@@ -3,7 +3,7 @@ import process from "node:process";
 import { findProgram } from "./find-program.ts";
 import { UserError } from "./user-error.ts";
 
-/** What a Kubernetes node of real pods on this machine and its test image are made with; absolute paths. */
+/** What a Kubernetes node of real pods on this machine and the tests' images are made with; absolute paths. */
 export interface ClusterTools {
   /** containerd's own command line. */
   readonly ctr: string;
@@ -37,6 +37,8 @@ const recognisedBy: Readonly<Record<string, string>> = {
   containerd: "containerd",
   "containernetworking-plugins": "/usr/lib/cni/bridge",
   debootstrap: "debootstrap",
+  "docker-registry": "docker-registry",
+  "docker.io": "dockerd",
   iproute2: "ip",
   iptables: "iptables",
   openssl: "openssl",

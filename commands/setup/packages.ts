@@ -92,8 +92,17 @@ export function declinedInstallation(packages: readonly string[]): UserError {
   );
 }
 
-/** Packages that start a daemon of their own; the project runs the programs itself, on its own ports and sockets. */
-const daemons: readonly string[] = ["containerd", "haproxy", "prometheus"];
+/**
+ * systemd's units of the packages that start a daemon of their own; the project runs the programs itself, on its own
+ * ports and sockets.
+ */
+const daemons: ReadonlyMap<string, readonly string[]> = new Map([
+  ["containerd", ["containerd"]],
+  ["docker-registry", ["docker-registry"]],
+  ["docker.io", ["docker", "docker.socket"]],
+  ["haproxy", ["haproxy"]],
+  ["prometheus", ["prometheus"]],
+]);
 
 /** Installs packages with apt-get, as root, without their daemons being started now or enabled for the next boot. */
 export async function installPackages(packages: readonly string[], report: Report): Promise<void> {
@@ -119,7 +128,7 @@ export async function installPackages(packages: readonly string[], report: Repor
     onLine,
   }).catch((error: unknown) => error);
 
-  const starting = packages.filter((name) => daemons.includes(name));
+  const starting = packages.flatMap((name) => daemons.get(name) ?? []);
   const release = starting.length === 0 ? undefined : holdServices(starting);
   try {
     await runProgram({
@@ -140,7 +149,7 @@ export async function installPackages(packages: readonly string[], report: Repor
     release?.();
   }
   if (existsSync("/run/systemd/system")) {
-    for (const name of starting) await askProgram("systemctl", ["disable", "--quiet", `${name}.service`]);
+    for (const unit of starting) await askProgram("systemctl", ["disable", "--quiet", unit]);
   }
 }
 

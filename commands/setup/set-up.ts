@@ -38,7 +38,7 @@ export interface Tools {
   readonly programs: Programs;
   /** The Pulumi CLI. */
   readonly engine: Engine;
-  /** What the tests' Kubernetes node of real pods is made with. */
+  /** What the tests' Kubernetes node of real pods and their images are made with. */
   readonly cluster: ClusterTools;
 }
 

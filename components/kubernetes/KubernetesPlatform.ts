@@ -55,7 +55,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
         ? []
         : [new KubernetesObject(`${name}-headroom`, plan.headroomPriorityClass, { parent: this })];
 
-    for (const { plan: server, objects } of plan.servers) {
+    const servers = plan.servers.map(({ plan: server, objects }) => {
       const repository =
         store === undefined
           ? []
@@ -65,7 +65,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
               }),
             ];
       const image = args.serverImages?.get(objects.deployment.spec.template.spec.containers[0]?.image ?? "");
-      new TritonServer(
+      return new TritonServer(
         `${name}-${server.name}`,
         { objects, ...(image === undefined ? {} : { image }) },
         {
@@ -73,12 +73,13 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
           dependsOn: [...namespace, addons, ...policies, ...secrets, ...priority, ...repository],
         },
       );
-    }
+    });
     const apiKeys = apiKeysObject(plan);
+    // After them: a call is led to a server only where it serves.
     const balancer = new Balancer(
       `${name}-balancer`,
       { objects: plan.balancer, ...(apiKeys === undefined ? {} : { apiKeys }) },
-      { parent: this, dependsOn: [...namespace, ...policies] },
+      { parent: this, dependsOn: [...namespace, ...policies, ...servers] },
     );
     this.address = balancer.address;
     this.registerOutputs({ address: this.address });

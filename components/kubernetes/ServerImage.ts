@@ -1,16 +1,24 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { Image } from "@pulumi/docker/image.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { ServerImagePlan } from "../../core/kubernetes/images.ts";
 
 export interface ServerImageArgs {
   plan: ServerImagePlan;
-  /** Folder with the files of the build and nothing else. */
-  context: pulumi.Input<string>;
+  /** Folder with the files of the build and nothing else, relative to the project's: `writeBuildContext` makes it. */
+  context: string;
 }
 
-/** Triton's image with the models' Python packages in it, built by BuildKit and pushed. */
+/**
+ * Triton's image with the models' Python packages in it, built by BuildKit and pushed.
+ *
+ * The daemon is Docker's own choice: `docker:host` of the stack's config, DOCKER_HOST, or the local one; a preview wants
+ * one too, though nothing is built in it. For private registries, of this image or of the one below, log in with
+ * `docker login` where `pulumi up` runs: no password comes into the stack's config or state.
+ */
 export class ServerImage extends pulumi.ComponentResource {
-  /** `repository@sha256:…` */
+  /** `repository@sha256:…`, as the registry has it. */
   readonly digest: pulumi.Output<string>;
 
   constructor(name: string, args: ServerImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -27,4 +35,22 @@ export class ServerImage extends pulumi.ComponentResource {
     this.digest = image.repoDigest;
     this.registerOutputs({ digest: this.digest });
   }
+}
+
+/**
+ * Writes the folder an image is built from, named by its content, and returns its path relative to the project, where
+ * the provider runs. The provider builds anew where the path or a file's mode is another, so neither may depend on the
+ * checkout or on who deploys.
+ */
+export function writeBuildContext(project: string, { build }: ServerImagePlan): string {
+  const context = path.join(".local", "server-images", build.tag);
+  const folder = path.join(project, context);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const { path: name, content } of build.files) {
+    const file = path.join(folder, name);
+    writeFileSync(file, content);
+    chmodSync(file, 0o644);
+  }
+  return context;
 }

@@ -19,6 +19,8 @@ export class TritonServer extends pulumi.ComponentResource {
     });
     const service = new KubernetesObject(`${name}-service`, objects.service, { parent: this });
     const rollout = `${String(objects.timing.rollout)}s`;
+    // How many there are is then the autoscaler's matter, whatever the manifest begins with.
+    const isScaled = objects.scaledObject !== undefined || objects.horizontalPodAutoscaler !== undefined;
     const deployment = new KubernetesObject(
       `${name}-deployment`,
       image === undefined ? objects.deployment : withImage(objects.deployment, image),
@@ -26,6 +28,7 @@ export class TritonServer extends pulumi.ComponentResource {
         parent: this,
         dependsOn: [serviceAccount, service],
         customTimeouts: { create: rollout, update: rollout, delete: rollout },
+        ignoreChanges: isScaled ? ["spec.replicas"] : [],
       },
     );
     const around = {

@@ -1,12 +1,14 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { capacityPicture } from "../../core/capacity/check.ts";
 import { planKubernetes, type KubernetesPlan } from "../../core/kubernetes/plan.ts";
 import { present } from "../../core/objects.ts";
-import { planPlatform, type PlatformPlan } from "../../core/platform.ts";
+import { planPlatform, type PlatformPlan, type ServerPlan } from "../../core/platform.ts";
+import type { KubernetesConfig } from "../../core/spec/kubernetes.ts";
 import { locate, type Model } from "../../core/spec/load.ts";
 import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
-import type { Advice, Checked, Problem } from "../../core/spec/problem.ts";
+import type { Parsed } from "../../core/spec/parse.ts";
+import type { Advice, Problem } from "../../core/spec/problem.ts";
 
 export interface PreparedKubernetes {
   readonly platform: PlatformPlan;
@@ -31,31 +33,64 @@ export function prepareKubernetes(
   models: readonly Model[],
   file: string,
   { config, project, hasApiKey }: KubernetesOptions,
-): Checked<PreparedKubernetes> {
+): Parsed<PreparedKubernetes> {
   const kubernetes = kubernetesOf(config);
+  const { value: platform, problems: ofPlatform } = planPlatform(models, config, file);
+  const before = [...ofPlatform, ...unlockedProblems(models), ...contextProblems(kubernetes, file)];
+  // The balancer cannot be planned without it.
+  if (!platform.servers.some(({ isDefault }) => isDefault)) return { problems: locate(before, models) };
   const requirements =
     kubernetes.serverImage && readText(path.join(project, kubernetes.serverImage.requirements));
-  const { value: platform, problems } = planPlatform(models, config, file);
   const facts = { file, hasApiKey, ...present({ requirements }) };
-  const { value: plan, problems: more } = planKubernetes(platform, config, kubernetes, facts);
+  const { value: plan, problems: ofPlan } = planKubernetes(platform, config, kubernetes, facts);
+  const problems = [...before, ...ofPlan];
+  if (problems.length > 0) return { problems: locate(problems, models) };
   return {
     value: {
       platform,
       plan,
-      notes: platform.servers.flatMap(({ name, config: { rollback } }) =>
-        rollback === undefined
-          ? []
-          : [`${name} is rolled back to ${rollback.slice(0, 16)}; its models' folders are not served`],
-      ),
+      notes: notesOn(platform.servers, kubernetes),
       picture: capacityPicture(platform.capacity),
       advice: locate(platform.advice, models),
     },
-    problems: locate([...problems, ...more, ...unlockedProblems(models)], models),
   };
 }
 
+function notesOn(servers: readonly ServerPlan[], { balancer }: KubernetesConfig): string[] {
+  const paid = servers.filter(({ upstream }) => upstream !== undefined).map(({ name }) => name);
+  const isOpen = balancer.apiKeys === undefined && balancer.clientCertificates === undefined;
+  return [
+    ...servers.flatMap(({ name, config: { rollback } }) =>
+      rollback === undefined
+        ? []
+        : [`${name} is rolled back to ${rollback.slice(0, 16)}; its models' folders are not served`],
+    ),
+    ...(isOpen && paid.length > 0
+      ? [
+          `everybody who reaches the balancer may call ${paid.join(", ")}, which costs money upstream: balancer.apiKeys says who may`,
+        ]
+      : []),
+  ];
+}
+
+/** What is current on a machine is no part of a stack: another day it is another cluster. */
+function contextProblems({ context, kubeconfig }: KubernetesConfig, file: string): Problem[] {
+  return context !== undefined || kubeconfig !== undefined
+    ? []
+    : [
+        {
+          file,
+          path: "triton-platform:kubernetes.context",
+          message: "missing, and the cluster would be whichever is current",
+          hint: "name the context of the kubeconfig (`kubectl config get-contexts`), or a kubeconfig of its own",
+        },
+      ];
+}
+
 function readText(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  return statSync(file, { throwIfNoEntry: false })?.isFile() === true
+    ? readFileSync(file, "utf8")
+    : undefined;
 }
 
 /** Only what is pinned is deployed: else two machines would deploy different things from the same commit. */

@@ -17,6 +17,7 @@ export const target: Target = {
       project,
       hasApiKey: apiKey !== undefined,
     });
+    if (problems.length > 0) return { problems };
     const { plan, notes, picture, advice } = value;
     const build = (): Record<string, unknown> => {
       new LocalPlatform("local", {
@@ -26,6 +27,6 @@ export const target: Target = {
       });
       return { ...plan.description };
     };
-    return { value: { notes, picture, advice, build }, problems };
+    return { value: { notes, picture, advice, build } };
   },
 };

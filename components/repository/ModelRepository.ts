@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ServerPlan } from "../../core/platform.ts";
 import type { ObjectStore } from "../../core/spec/kubernetes.ts";
+import { inProject } from "./project-files.ts";
 
 /** What each field means stands at the schema in `provider/model-repository.ts`. */
 export interface ModelRepositoryArgs {
@@ -40,7 +41,7 @@ export function modelRepositoryArgs(
     ...{ bucket, prefix, region, delivery, retain, server: name },
     ...(reached === undefined ? {} : { endpoint: reached }),
     ...(rollback === undefined
-      ? { hash: repository.hash, files: [...repository.files] }
+      ? { hash: repository.hash, files: repository.files.map(inProject) }
       : { hash: rollback }),
   };
 }

@@ -90,7 +90,9 @@ export interface Retirement extends Pick<Publication, "server" | "entry" | "owne
  * nothing of it stays.
  *
  * The engine removes the old repository only when the whole update has succeeded, so no sweep runs while pods may still
- * fetch what a rollout leaves or goes back to.
+ * fetch what a rollout leaves or goes back to. What it does not tell: a repository whose update failed counts among the
+ * others like one that served, and an entry that a killed run left before the engine had recorded it is in the way of a
+ * destroy that comes next: what is then left of the store, `owner` too, is to be removed by hand.
  */
 export async function retire(store: Store, { server, entry, owner, retain }: Retirement): Promise<void> {
   const there = await store.read(ownerKey);

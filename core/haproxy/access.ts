@@ -43,13 +43,16 @@ const healthPaths: Readonly<Record<Language, readonly string[]>> = {
   ],
 };
 
+/** Who has one address of IPv6 has a network of 2^64 (RFC 6177): limits go by that. */
+const callerAddress = "src,ipmask(32,64)";
+
 /** By API key where one is given, else by address. A client's own claim is overwritten. */
 function anyCaller(cluster: ClusterOptions | undefined): string[] {
   return [
     `http-request set-header ${forwardedHeaders.caller} %[src]`,
     `http-request set-header ${forwardedHeaders.caller} %[${apiKey},${hashed}] if { ${apiKey} -m len gt 0 }`,
     // Nobody knows these keys: a caller could take a new one for each call, so that limits go by address.
-    ...(cluster === undefined ? [] : ["http-request set-var(txn.caller) src"]),
+    ...(cluster === undefined ? [] : [`http-request set-var(txn.caller) ${callerAddress}`]),
   ];
 }
 
@@ -85,7 +88,7 @@ function knownCallers(language: Language, { apiKeys, tls }: ClusterOptions): str
       },
       `!${known} !asks-for-health`,
     ),
-    `${caller} src if !${known}`,
+    `${caller} ${callerAddress} if !${known}`,
     `http-request set-header ${forwardedHeaders.caller} %[var(txn.caller)]`,
   ];
 }
@@ -151,8 +154,12 @@ function rateRules(language: Language, cluster: ClusterOptions): string[] {
 }
 
 /**
- * HTTP says the size of a body before it sends one, or is asked to (411). gRPC says it in each message's first five
- * bytes (compressed, length): the first message is looked at, which for all calls but streams is the only one.
+ * HTTP/1.1 says the size of a body before it sends one, or is asked to (411); HTTP/2 may send one without, whatever the
+ * method. gRPC says it in each message's first five bytes (compressed, length): the first message is looked at, which for
+ * all calls but streams is the only one.
+ *
+ * Compressed bodies are refused: Triton takes gzip and deflate, and only from 26.01 on limits what they become
+ * (`--http-max-input-size`; server #8570). gRPC's have no limit but Triton's 2 GiB.
  */
 function sizeRules(language: Language, { maxBodySize }: ClusterOptions): string[] {
   const size = String(maxBodySize);
@@ -163,17 +170,37 @@ function sizeRules(language: Language, { maxBodySize }: ClusterOptions): string[
       code: 3,
       text: "the size of the body is missing: send a content-length",
     };
+    const saysNoSize = "{ req.ver 2.0 } !{ req.hdr(content-length) -m found }";
     return [
+      compressed(language, "content-encoding"),
       answer(language, sizeless, "{ req.hdr(transfer-encoding) -m found }"),
-      answer(language, sizeless, "METH_POST { req.ver 2.0 } !{ req.hdr(content-length) -m found }"),
+      `http-request wait-for-body time 5s at-least 1 if ${saysNoSize}`,
+      answer(language, sizeless, `${saysNoSize} { req.body_len gt 0 }`),
       answer(language, tooLarge, `{ req.hdr_val(content-length) gt ${size} }`),
     ];
   }
   return [
+    compressed(language, "grpc-encoding"),
     // A stream may wait for an answer before its first message.
     "http-request wait-for-body time 5s at-least 5 unless { path_end /ModelStreamInfer }",
     answer(language, tooLarge, `{ req.body,bytes(1,4),be2dec(,4) -m int gt ${size} }`),
   ];
+}
+
+/** 12 is UNIMPLEMENTED, which gRPC has for this (its `compression.md`). */
+function compressed(language: Language, header: string): string {
+  const refusal = {
+    status: 415,
+    code: 12,
+    text: "compressed requests are not taken: send the body as it is",
+    headers: { [language === "json" ? "accept-encoding" : "grpc-accept-encoding"]: "identity" },
+  };
+  const value = `req.fhdr(${header})`;
+  return answer(
+    language,
+    refusal,
+    `{ ${value} -m found } !{ ${value} -m str -i identity } or { req.fhdr_cnt(${header}) gt 1 }`,
+  );
 }
 
 function rateTable(period: number): string {

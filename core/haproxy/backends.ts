@@ -79,9 +79,13 @@ export function resolversSection(): string {
 /**
  * A replica is in while Triton says that it and all its models are ready, over HTTP on whatever port calls go to. The
  * slots of a template say how to connect here: `check-proto` on their line reaches the first of them only (2.6, 3.0).
+ *
+ * A busy Triton may take seconds to say so, and every balancer would take it out alike: an answer has 5 s to come, where
+ * HAProxy's default is `inter`. Who does not even take the connection has failed after 1 s, and is out by the first call.
  */
 function healthCheck(replicas: BalancedGroup["replicas"]): string[] {
   return [
+    "timeout check 5s",
     "option httpchk",
     ...("hostname" in replicas ? [`http-check connect port ${String(replicas.httpPort)} proto h1`] : []),
     "http-check send meth GET uri /v2/health/ready",
@@ -153,7 +157,7 @@ function template(
 }
 
 /** Failed connections count as failed checks, so a dead replica is out at once. */
-const checkTimes = "inter 1s fall 2 rise 1 observe layer4 error-limit 1 on-error mark-down";
+const checkTimes = "inter 1s fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down";
 
 function backendNames(plan: ServerPlan, protocol: Protocol): string[] {
   return [

@@ -12,8 +12,8 @@ export { balancerEntries, type BalancerEntries } from "./backends.ts";
 
 /**
  * haproxy.cfg of the balancer in front of the Tritons. Only directives that both Debian's 2.6 and the 3.x image accept.
- * HTTP is routed by the model in the path; gRPC, which hides the model's name inside the message, by port or by the
- * metadata `x-triton-server`; calls that name no model go to the default server.
+ * HTTP is routed by the model in the path; gRPC, which hides the model's name inside the message, by the metadata
+ * `x-triton-server` or by a group's own port; calls that name no model go to the default server.
  */
 export interface BalancerPlan {
   /** Address the balancer listens on. */
@@ -32,12 +32,13 @@ export interface BalancerPlan {
 export interface BalancedGroup {
   readonly plan: ServerPlan;
   /** A gRPC port that leads to this group alone. */
-  readonly grpcPort: number;
+  readonly grpcPort?: number;
   readonly replicas: readonly Replica[] | Discovery;
 }
 
-/** A server group whose replicas are known beforehand. */
+/** A server group of the local target: its replicas are known beforehand. */
 export interface BalancedServer extends BalancedGroup {
+  readonly grpcPort: number;
   readonly replicas: readonly Replica[];
 }
 

@@ -19,7 +19,7 @@ export function frontends(plan: BalancerPlan): string[] {
   return [
     httpFrontend(plan),
     grpcFrontend(plan),
-    ...plan.servers.map((server) => grpcServerFrontend(plan, server)),
+    ...plan.servers.flatMap((server) => grpcServerFrontend(plan, server)),
     metricsFrontend(plan),
     ...(plan.cluster === undefined ? [] : [healthFrontend(plan, plan.cluster)]),
   ];
@@ -41,6 +41,7 @@ function httpFrontend(plan: BalancerPlan): string {
       byDeployment,
       "METH_POST { path_reg ^/v2/(repository/models/[^/]+/(load|unload)|logging|(models/.+/)?trace/setting)$ }",
     ),
+    answer("json", sharedMemory, "{ path_beg /v2/systemsharedmemory /v2/cudasharedmemory }"),
     ...accessRules("json", plan.cluster),
     "http-request set-var(txn.model) path,field(4,/),url_dec if { path_beg /v2/models/ }",
     ...acl("call-of-costly-model", "var(txn.model)", costly),
@@ -116,15 +117,24 @@ function grpcFrontend(plan: BalancerPlan): string {
   ]);
 }
 
-function grpcServerFrontend(plan: BalancerPlan, server: BalancedGroup): string {
-  return section(`frontend grpc-of-${server.plan.name}`, [
-    ...grpcRules(plan, server.grpcPort),
-    ...routeGrpc(server.plan),
-  ]);
+function grpcServerFrontend(plan: BalancerPlan, { plan: server, grpcPort }: BalancedGroup): string[] {
+  return grpcPort === undefined
+    ? []
+    : [section(`frontend grpc-of-${server.name}`, [...grpcRules(plan, grpcPort), ...routeGrpc(server)])];
 }
 
 /** 7 is PERMISSION_DENIED. */
 const byDeployment = { status: 403, code: 7, text: "this changes by deployment only" } as const;
+
+/**
+ * Triton maps whatever region of its own /dev/shm a caller names, other callers' and its Python models' too, and may answer
+ * from another machine than the caller's.
+ */
+const sharedMemory = {
+  status: 403,
+  code: 7,
+  text: "shared memory is not served here: send tensors in the request",
+} as const;
 
 /** What every gRPC frontend does before it routes. */
 function grpcRules(plan: BalancerPlan, port: number): string[] {
@@ -140,6 +150,7 @@ function grpcRules(plan: BalancerPlan, port: number): string[] {
       byDeployment,
       "{ path_reg /(RepositoryModelLoad|RepositoryModelUnload|LogSettings|TraceSetting)$ }",
     ),
+    answer("grpc", sharedMemory, "{ path_reg /(System|Cuda)SharedMemory(Status|Register|Unregister)$ }"),
     ...accessRules("grpc", plan.cluster),
   ];
 }

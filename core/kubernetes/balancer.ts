@@ -21,13 +21,14 @@ import { mapValues, present } from "../objects.ts";
 import type { ServerPlan } from "../platform.ts";
 import { sha256 } from "../spec/artifacts.ts";
 import { callerName, type BalancerConfig, type KubernetesConfig } from "../spec/kubernetes.ts";
-import type { Problem } from "../spec/problem.ts";
+import { suggest, type Problem } from "../spec/problem.ts";
 import { formatBytes, formatDuration } from "../spec/units.ts";
 import { balancerTiming, type BalancerTiming } from "../timing/kubernetes.ts";
 import {
   apiKeysSecret,
   balancerName,
   balancerSelector,
+  groupGrpcPort,
   objectLabels,
   ports,
   serverObjectName,
@@ -44,8 +45,9 @@ import {
 /**
  * The balancer's objects of the Kubernetes API: HAProxy in front of every group, and the Service that clients call.
  *
- * - Its file and script are a ConfigMap named by their content: another file is another pod, and a pod that is rolled
- *   back finds its own.
+ * - Its file and script are a ConfigMap named by their content: another file is another pod, and while a rollout runs, a
+ *   pod of either ReplicaSet that starts again finds its own. Once the rollout is over, the old one is deleted: the way
+ *   back is another deployment, and not `kubectl rollout undo`.
  * - Replicas of the servers are found by DNS. Keys and certificates are mounted as folders, which follow their Secrets,
  *   and read again when they change. None of these rolls the balancer.
  * - A pod is ready while its HAProxy takes calls, whatever its servers do: else no first deployment would end.
@@ -100,6 +102,7 @@ export function balancerProblems(
     hint,
   });
   const problems = [
+    ...grpcPortProblems(servers, balancer, report),
     ...accessProblems(balancer, report),
     ...rateLimitProblems(balancer, report),
     ...serviceProblems(balancer, report),
@@ -164,9 +167,9 @@ function haproxyConfig(
     grpcPort: ports.grpc,
     metricsPort: ports.metrics,
     adminSocket: `${folders.run}/admin.sock`,
-    servers: servers.map((plan, i) => ({
+    servers: servers.map((plan) => ({
       plan,
-      grpcPort: groupPort(i),
+      ...present({ grpcPort: groupGrpcPort(config.balancer, plan.name) }),
       replicas: {
         hostname: `${serverObjectName(plan.name)}.${config.namespace}.svc.${config.clusterDomain}`,
         slots: slots(plan),
@@ -260,6 +263,7 @@ function deployment(
     metadata: metadataOf(config),
     spec: {
       replicas: config.balancer.replicas,
+      minReadySeconds: timing.minReady,
       progressDeadlineSeconds: timing.progressDeadline,
       selector: { matchLabels: { ...balancerSelector } },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: 1 } },
@@ -317,7 +321,7 @@ function container(
     // HAProxy itself is process 1 in any image, and gets the signals.
     command: ["haproxy", "-db", "-f", `${folders.config}/${files.config}`],
     ports: [
-      ...clientPorts(servers),
+      ...clientPorts(servers, balancer),
       { name: "metrics", port: ports.metrics },
       { name: "health", port: ports.health },
     ].map(({ name, port }) => ({ name, containerPort: port, protocol: "TCP" })),
@@ -331,9 +335,9 @@ function container(
 }
 
 /**
- * The balancer says that it is going, and takes calls while there may be some; then HAProxy finishes what it has (USR1).
- * The hook stays until HAProxy has ended: only then comes the stop signal, which is TERM in some images, and would cut
- * calls off.
+ * The balancer says that it is going, and takes calls while there may be some; then HAProxy finishes what it has (USR1)
+ * and ends. The hook stays until then, so that no stop signal of whatever image comes before. TERM alone would not do:
+ * HAProxy leaves it to the kernel, which keeps it from process 1, and the pod is killed when its grace period is over.
  */
 function preStop(timing: BalancerTiming): string {
   return `touch ${drainFile}; sleep ${String(timing.preStop)}; kill -USR1 1; while kill -0 1; do sleep 1; done`;
@@ -396,7 +400,7 @@ function service(servers: readonly ServerPlan[], config: KubernetesConfig): ISer
     spec: {
       type,
       selector: { ...balancerSelector },
-      ports: clientPorts(servers).map(({ name, port, isGrpc }): IServicePort => ({
+      ports: clientPorts(servers, config.balancer).map(({ name, port, isGrpc }): IServicePort => ({
         name,
         port,
         targetPort: name,
@@ -421,16 +425,15 @@ interface ClientPort {
   readonly isGrpc: boolean;
 }
 
-function clientPorts(servers: readonly ServerPlan[]): ClientPort[] {
+function clientPorts(servers: readonly ServerPlan[], balancer: BalancerConfig): ClientPort[] {
   return [
     { name: "http", port: ports.http, isGrpc: false },
     { name: "grpc", port: ports.grpc, isGrpc: true },
-    ...servers.map(({ name }, i) => ({ name: groupPortName(name), port: groupPort(i), isGrpc: true })),
+    ...servers.flatMap(({ name }) => {
+      const port = groupGrpcPort(balancer, name);
+      return port === undefined ? [] : [{ name: groupPortName(name), port, isGrpc: true }];
+    }),
   ];
-}
-
-function groupPort(index: number): number {
-  return ports.firstServerGrpc + index;
 }
 
 /**
@@ -451,6 +454,28 @@ function metadataOf({ namespace }: KubernetesConfig): {
 }
 
 type Report = (path: string, message: string, hint: string) => Problem;
+
+function grpcPortProblems(
+  servers: readonly ServerPlan[],
+  { grpcPorts }: BalancerConfig,
+  report: Report,
+): Problem[] {
+  const names = servers.map(({ name }) => name);
+  const owners = new Map<number, string>(
+    Object.entries(ports).map(([name, port]) => [port, `the balancer's own ${name}`]),
+  );
+  return Object.entries(grpcPorts).flatMap(([name, port]) => {
+    const path = `grpcPorts.${name}`;
+    const owner = owners.get(port);
+    owners.set(port, owner ?? `\`${name}\``);
+    return [
+      ...(names.includes(name) ? [] : [report(path, `there is no server \`${name}\``, suggest(name, names))]),
+      ...(owner === undefined
+        ? []
+        : [report(path, `port ${String(port)} is that of ${owner}`, "give each server a port of its own")]),
+    ];
+  });
+}
 
 function accessProblems(
   { tls, clientCertificates, apiKeys = [] }: BalancerConfig,
@@ -518,13 +543,22 @@ function limitedCallerProblems(
 ): Problem[] {
   const path = `rateLimits.${caller}`;
   if (apiKeys === undefined && clientCertificates === undefined) {
-    return isIP(caller) !== 0
+    if (isIP(caller) === 0)
+      return [
+        report(
+          path,
+          `\`${caller}\` is no address, and without apiKeys and clientCertificates callers are known by address only`,
+          "write an IP address, or give callers keys with apiKeys",
+        ),
+      ];
+    const known = knownAddress(caller);
+    return caller === known
       ? []
       : [
           report(
             path,
-            `\`${caller}\` is no address, and without apiKeys and clientCertificates callers are known by address only`,
-            "write an IP address, or give callers keys with apiKeys",
+            `${caller} is never counted by itself: callers of IPv6 are known by their network of 64 bits`,
+            `write ${known}`,
           ),
         ];
   }
@@ -543,6 +577,22 @@ function limitedCallerProblems(
           `add a key of it to apiKeys, or limit one of: ${[...known].sort().join(", ")}`,
         ),
       ];
+}
+
+/** An address as HAProxy knows it, which is without the last 64 bits of IPv6. */
+function knownAddress(address: string): string {
+  const [withoutZone = ""] = address.split("%");
+  if (isIP(withoutZone) !== 6) return withoutZone;
+  const [head = "", tail] = shortest(withoutZone).split("::");
+  const groups = (part = ""): string[] => (part === "" ? [] : part.split(":"));
+  const omitted = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array<string>(omitted).fill("0"), ...groups(tail)];
+  return shortest(`${all.slice(0, 4).join(":")}::`);
+}
+
+/** An address of IPv6 in its one shortest form (RFC 5952), which is how URLs have it. */
+function shortest(address: string): string {
+  return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
 /** What the API server refuses. Source: Kubernetes, `ValidateService`. */

@@ -37,19 +37,38 @@ export function gpuCharts(gpu: GpuConfig): ChartRelease[] {
   ];
 }
 
-/** What is wrong with the choice of charts. `file` names the stack's config. */
-export function chartProblems({ addon, dcgmExporter }: GpuConfig, file: string): Problem[] {
-  return addon === "gpu-operator" && dcgmExporter
-    ? [
-        {
-          file,
-          path: "triton-platform:kubernetes.gpu.dcgmExporter",
-          message:
+/** What is wrong with the choice of charts and their place. `file` names the stack's config. */
+export function chartProblems(
+  { gpu, namespace }: Pick<KubernetesConfig, "gpu" | "namespace">,
+  file: string,
+): Problem[] {
+  const { addon, dcgmExporter } = gpu;
+  const report = (field: string, message: string, hint: string): Problem => ({
+    file,
+    path: `triton-platform:kubernetes.gpu.${field}`,
+    message,
+    hint,
+  });
+  return [
+    ...(addon === "gpu-operator" && dcgmExporter
+      ? [
+          report(
+            "dcgmExporter",
             "true, and the GPU operator brings DCGM's exporter as well: each metric would be there twice",
-          hint: "remove it, or take another addon; the operator's exporter is set in gpu.gpuOperator.values.dcgmExporter",
-        },
-      ]
-    : [];
+            "remove it, or take another addon; the operator's exporter is set in gpu.gpuOperator.values.dcgmExporter",
+          ),
+        ]
+      : []),
+    ...(gpu.namespace === namespace && gpuCharts(gpu).length > 0
+      ? [
+          report(
+            "namespace",
+            `\`${namespace}\` is the servers' namespace, which has the restricted pod standard, and the add-ons need the privileged one`,
+            "name another one, or leave it out: gpu-addons",
+          ),
+        ]
+      : []),
+  ];
 }
 
 type GpuConfig = KubernetesConfig["gpu"];

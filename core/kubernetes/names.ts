@@ -1,3 +1,5 @@
+import type { BalancerConfig } from "../spec/kubernetes.ts";
+
 /** Names, labels and ports that the platform's objects in a cluster know each other by. */
 
 /** Labels by which a Deployment, a Service or a policy finds its pods; they never change. */
@@ -39,12 +41,20 @@ export const holysheepSecret = { name: "holysheep", key: "api-key" } as const;
 /** Secret with the sha256 of each API key and its caller: a HAProxy map. */
 export const apiKeysSecret = { name: "triton-balancer-api-keys", key: "api-keys.map" } as const;
 
-/** Ports of Triton's pods and of the balancer's; each group's own gRPC port follows `firstServerGrpc`. */
+/** Ports of Triton's pods and of the balancer's. */
 export const ports = {
   http: 8000,
   grpc: 8001,
   metrics: 8002,
   /** The balancer's probes: its own process health. */
   health: 8003,
-  firstServerGrpc: 8010,
 } as const;
+
+/** The balancer's gRPC port that leads to one group alone; undefined where the config gives it none. */
+export function groupGrpcPort(
+  { grpcPorts }: Pick<BalancerConfig, "grpcPorts">,
+  server: string,
+): number | undefined {
+  // A server may be named like a property that every object has.
+  return Object.hasOwn(grpcPorts, server) ? grpcPorts[server] : undefined;
+}

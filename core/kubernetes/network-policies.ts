@@ -1,4 +1,6 @@
+import { isIP } from "node:net";
 import type {
+  IIPBlock,
   INetworkPolicy,
   INetworkPolicyEgressRule,
   INetworkPolicyIngressRule,
@@ -8,8 +10,17 @@ import type {
 import { present } from "../objects.ts";
 import type { ServerPlan } from "../platform.ts";
 import type { KubernetesConfig, NetworkPoliciesConfig } from "../spec/kubernetes.ts";
+import type { PlatformConfig } from "../spec/platform.ts";
 import type { Problem } from "../spec/problem.ts";
-import { allServers, balancerSelector, objectLabels, partOf, ports, upstreamLabel } from "./names.ts";
+import {
+  allServers,
+  balancerSelector,
+  groupGrpcPort,
+  objectLabels,
+  partOf,
+  ports,
+  upstreamLabel,
+} from "./names.ts";
 import { isInside } from "./reachability.ts";
 
 /**
@@ -30,11 +41,12 @@ import { isInside } from "./reachability.ts";
 export function networkPolicies(servers: readonly ServerPlan[], config: KubernetesConfig): INetworkPolicy[] {
   const { networkPolicies: rules } = config;
   if (!rules.enabled) return [];
+  const groupPorts = servers.flatMap(({ name }) => groupGrpcPort(config.balancer, name) ?? []);
   return [
     policyOf(config, "default-deny", everyPod(config), { ingress: [], egress: [] }),
     policyOf(config, "dns", everyPod(config), { egress: [toDns(rules)] }),
     policyOf(config, "balancer", balancerSelector, {
-      ingress: [fromClients(rules, servers.length), fromPrometheus(rules)],
+      ingress: [fromClients(rules, groupPorts), fromPrometheus(rules)],
       egress: [{ to: [podsOf(allServers)], ports: inference }],
     }),
     policyOf(config, "servers", allServers, {
@@ -47,9 +59,21 @@ export function networkPolicies(servers: readonly ServerPlan[], config: Kubernet
   ];
 }
 
-/** Addresses in the config that policies could only keep shut. `file` names the stack's config. */
+/**
+ * What policies could only keep shut: addresses in the config that nobody may reach, and places inside that the platform
+ * calls and the config does not open. `file` names the stack's config.
+ */
 export function networkPolicyProblems(
-  { networkPolicies: { objectStore, upstream, dns } }: Pick<KubernetesConfig, "networkPolicies">,
+  servers: readonly Pick<ServerPlan, "upstream">[],
+  platform: Pick<PlatformConfig, "holysheep">,
+  config: KubernetesConfig,
+  file: string,
+): Problem[] {
+  return [...metadataProblems(config, file), ...shutProblems(servers, platform, config, file)];
+}
+
+function metadataProblems(
+  { networkPolicies: { objectStore, upstream, dns } }: KubernetesConfig,
   file: string,
 ): Problem[] {
   const opened = { "objectStore.cidrs": objectStore?.cidrs, "upstream.cidrs": upstream?.cidrs, dns };
@@ -66,6 +90,47 @@ export function networkPolicyProblems(
           ]
         : [],
     ),
+  );
+}
+
+/** Else this is found out when the first pod gives up. */
+function shutProblems(
+  servers: readonly Pick<ServerPlan, "upstream">[],
+  { holysheep }: Pick<PlatformConfig, "holysheep">,
+  { networkPolicies: rules, repository, clusterDomain }: KubernetesConfig,
+  file: string,
+): Problem[] {
+  if (!rules.enabled) return [];
+  const report = (field: "objectStore" | "upstream", place: string): Problem => ({
+    file,
+    path: `triton-platform:kubernetes.networkPolicies.${field}`,
+    message: `missing, and without it no policy lets servers reach ${place}`,
+    hint: `open it, with the port of the machine or the pod: \`${field}: { cidrs: [10.0.0.0/8], port: … }\`, or by labels where it is in this cluster: \`${field}: { namespace: { kubernetes.io/metadata.name: … }, port: … }\``,
+  });
+  const endpoint = repository.source === "s3" ? repository.endpoint : undefined;
+  const callsUpstream = servers.some(({ upstream }) => upstream !== undefined);
+  return [
+    ...(endpoint !== undefined && rules.objectStore === undefined && isWithin(endpoint, clusterDomain)
+      ? [report("objectStore", endpoint)]
+      : []),
+    ...(callsUpstream &&
+    rules.upstream === undefined &&
+    (isWithin(holysheep.baseUrl, clusterDomain) || portOf(holysheep.baseUrl) !== upstreamPort)
+      ? [report("upstream", holysheep.baseUrl)]
+      : []),
+  ];
+}
+
+/** Whether a URL leads to no address of the internet, as far as that can be seen: other names may have private ones. */
+function isWithin(url: string, clusterDomain: string): boolean {
+  const host = new URL(url).hostname.replace(/^\[|\]$|\.$/g, "");
+  if (isIP(host) !== 0) return !isPublic(host);
+  return !host.includes(".") || [".svc", `.svc.${clusterDomain}`].some((end) => host.endsWith(end));
+}
+
+function isPublic(address: string): boolean {
+  return publicBlocks.some(
+    ({ cidr, except = [] }) => isInside(address, cidr) && !except.some((hole) => isInside(address, hole)),
   );
 }
 
@@ -86,27 +151,27 @@ const nodeLocalDns = "169.254.20.10/32";
  * as far as it is given out as global unicast (RFC 4291), and, since clusters of IPv6 alone reach IPv4 by NAT64
  * (RFC 6052), its prefix without the same private ranges.
  */
-const publicAddresses: INetworkPolicyPeer[] = [
+const publicBlocks: readonly IIPBlock[] = [
   {
-    ipBlock: {
-      cidr: "0.0.0.0/0",
-      except: [
-        ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
-        ...["192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"],
-      ],
-    },
+    cidr: "0.0.0.0/0",
+    except: [
+      ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
+      ...["192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/4", "240.0.0.0/4"],
+    ],
   },
-  { ipBlock: { cidr: "2000::/3" } },
+  { cidr: "2000::/3" },
   {
-    ipBlock: {
-      cidr: "64:ff9b::/96",
-      except: [
-        ...["64:ff9b::/104", "64:ff9b::a00:0/104", "64:ff9b::6440:0/106", "64:ff9b::7f00:0/104"],
-        ...["64:ff9b::a9fe:0/112", "64:ff9b::ac10:0/108", "64:ff9b::c0a8:0/112"],
-      ],
-    },
+    cidr: "64:ff9b::/96",
+    except: [
+      ...["64:ff9b::/104", "64:ff9b::a00:0/104", "64:ff9b::6440:0/106", "64:ff9b::7f00:0/104"],
+      ...["64:ff9b::a9fe:0/112", "64:ff9b::ac10:0/108", "64:ff9b::c0a8:0/112"],
+    ],
   },
 ];
+const publicAddresses: INetworkPolicyPeer[] = publicBlocks.map((ipBlock) => ({ ipBlock }));
+
+/** That groups with an external API may call on the internet. */
+const upstreamPort = 443;
 
 const inference = tcp(ports.http, ports.grpc);
 
@@ -115,10 +180,12 @@ function everyPod({ createNamespace }: KubernetesConfig): Labels {
   return createNamespace ? {} : partOf;
 }
 
-/** The balancer's port of HTTP, of gRPC, and of each group's own gRPC. */
-function fromClients({ clients }: NetworkPoliciesConfig, groups: number): INetworkPolicyIngressRule {
-  const ofGroups = Array.from({ length: groups }, (_, i) => ports.firstServerGrpc + i);
-  const open = tcp(ports.http, ports.grpc, ...ofGroups);
+/** The balancer's port of HTTP, of gRPC, and those of gRPC that lead to one group each. */
+function fromClients(
+  { clients }: NetworkPoliciesConfig,
+  groupPorts: readonly number[],
+): INetworkPolicyIngressRule {
+  const open = tcp(ports.http, ports.grpc, ...groupPorts);
   // Some network plugins (Cilium) count no pod among addresses: everybody is said by naming nobody.
   const isEverybody = clients.includes("0.0.0.0/0") && clients.includes("::/0");
   return isEverybody
@@ -127,16 +194,7 @@ function fromClients({ clients }: NetworkPoliciesConfig, groups: number): INetwo
 }
 
 function fromPrometheus({ prometheus }: NetworkPoliciesConfig): INetworkPolicyIngressRule {
-  const { namespace, pods } = prometheus;
-  return {
-    from: [
-      {
-        namespaceSelector: { matchLabels: namespace },
-        ...present({ podSelector: pods === undefined ? undefined : { matchLabels: pods } }),
-      },
-    ],
-    ports: tcp(ports.metrics),
-  };
+  return { from: labelled(prometheus), ports: tcp(ports.metrics) };
 }
 
 function toDns({ dns }: NetworkPoliciesConfig): INetworkPolicyEgressRule {
@@ -174,13 +232,31 @@ function portOf(endpoint = "https://s3.amazonaws.com"): number {
 }
 
 function toUpstream({ upstream }: NetworkPoliciesConfig): INetworkPolicyEgressRule[] {
-  return [{ to: publicAddresses, ports: tcp(443) }, ...toOpened(upstream)];
+  return [{ to: publicAddresses, ports: tcp(upstreamPort) }, ...toOpened(upstream)];
 }
 
-/** No rule where no block is left: a rule without peers would be for everybody. */
+/** No rule where no peer is left: a rule without peers would be for everybody. */
 function toOpened(opened: NetworkPoliciesConfig["objectStore"]): INetworkPolicyEgressRule[] {
-  const to = blocks(opened?.cidrs ?? []);
-  return opened === undefined || to.length === 0 ? [] : [{ to, ports: tcp(opened.port) }];
+  if (opened === undefined) return [];
+  const to = [...blocks(opened.cidrs ?? []), ...labelled(opened)];
+  return to.length === 0 ? [] : [{ to, ports: tcp(opened.port) }];
+}
+
+/** Pods by labels of their namespace, which is the platform's own where left out, and of themselves. */
+function labelled({
+  namespace,
+  pods,
+}: {
+  readonly namespace?: Labels | undefined;
+  readonly pods?: Labels | undefined;
+}): INetworkPolicyPeer[] {
+  if (namespace === undefined && pods === undefined) return [];
+  return [
+    present({
+      namespaceSelector: namespace === undefined ? undefined : { matchLabels: namespace },
+      podSelector: pods === undefined ? undefined : { matchLabels: pods },
+    }),
+  ];
 }
 
 /** Blocks from the config, without the metadata services. */

@@ -11,7 +11,15 @@ import { servedVersions } from "../triton/repository.ts";
 import { balancerObjects, balancerProblems, type BalancerObjects } from "./balancer.ts";
 import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
 import { holysheepExternalSecret } from "./external-secrets.ts";
-import { apiKeysSecret, balancerName, holysheepSecret, objectLabels, partOf, ports } from "./names.ts";
+import {
+  apiKeysSecret,
+  balancerName,
+  groupGrpcPort,
+  holysheepSecret,
+  objectLabels,
+  partOf,
+  ports,
+} from "./names.ts";
 import { planServerImages, type ServerImagePlan } from "./images.ts";
 import { networkPolicies, networkPolicyProblems } from "./network-policies.ts";
 import { headroomPriorityClass, planServers, type PlannedServer } from "./server.ts";
@@ -45,11 +53,11 @@ export interface KubernetesPlan {
 export interface KubernetesDescription {
   readonly namespace: string;
   /** The balancer inside the cluster. */
-  readonly endpoints: { readonly http: string; readonly grpc: string; readonly metrics: string };
+  readonly endpoints: { readonly http: string; readonly grpc: string };
   readonly servers: readonly {
     readonly name: string;
-    /** `host:port` of the balancer that leads to this server alone. */
-    readonly grpc: string;
+    /** `host:port` of the balancer that leads to this server alone, where the config gives it one. */
+    readonly grpc?: string;
     readonly repositoryHash: string;
     readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
   }[];
@@ -95,7 +103,9 @@ export function planKubernetes(
           : undefined,
         // Device plugins and DCGM mount the host's folders.
         addonsNamespaceObject:
-          charts.length > 0 ? namespaceObject(kubernetes.gpu.namespace, "privileged") : undefined,
+          charts.length > 0 && kubernetes.gpu.createNamespace
+            ? namespaceObject(kubernetes.gpu.namespace, "privileged")
+            : undefined,
         headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
         holysheepSecret:
           needsKey && external === undefined ? emptySecret(holysheepSecret.name, kubernetes) : undefined,
@@ -110,8 +120,8 @@ export function planKubernetes(
       ...images.problems,
       ...keyProblems(needsKey && external === undefined && !hasApiKey, file),
       ...balancerProblems(servers, kubernetes, file),
-      ...chartProblems(kubernetes.gpu, file),
-      ...networkPolicyProblems(kubernetes, file),
+      ...chartProblems(kubernetes, file),
+      ...networkPolicyProblems(servers, config, kubernetes, file),
       ...earlySecretProblems(kubernetes, file),
     ],
   };
@@ -196,13 +206,16 @@ function describe(
     endpoints: {
       http: `${scheme}://${host}:${String(ports.http)}`,
       grpc: `${host}:${String(ports.grpc)}`,
-      metrics: `http://${host}:${String(ports.metrics)}/metrics`,
     },
-    servers: servers.map(({ name, models, repository, config }, i) => ({
+    servers: servers.map(({ name, models, repository, config }) => ({
       name,
-      grpc: `${host}:${String(ports.firstServerGrpc + i)}`,
+      ...present({ grpc: grpcAddress(host, groupGrpcPort(balancer, name)) }),
       repositoryHash: config.rollback ?? repository.hash,
       models: models.map((model) => ({ name: model.spec.name, versions: servedVersions(model) })),
     })),
   };
+}
+
+function grpcAddress(host: string, port: number | undefined): string | undefined {
+  return port === undefined ? undefined : `${host}:${String(port)}`;
 }

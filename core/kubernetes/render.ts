@@ -34,7 +34,9 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
       [`repositories/${name}/manifest`, manifest(repository.files)] satisfies [string, string],
     ]),
   ];
-  return new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
+  const byPath = new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
+  if (byPath.size < files.length) throw new Error("two objects of the plan have the same kind and name");
+  return byPath;
 }
 
 /** Every object of the plan, in the order of their creation. */

@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import type { Parsed } from "../spec/parse.ts";
 import type { Problem } from "../spec/problem.ts";
 
-/** Triton's image with the models' Python packages in it, as a build that gives the same image for the same inputs. */
+/**
+ * Triton's image with the models' Python packages in it, as a build of which all inputs are here. Built twice it holds the
+ * same packages, but files have the times of the build: the digest is another one.
+ */
 export interface ServerImageBuild {
   /** All files of the build context; nothing else of the machine that builds reaches the image. */
   readonly files: readonly { readonly path: string; readonly content: string }[];

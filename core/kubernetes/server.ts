@@ -19,12 +19,13 @@ import { gpuResource, type Accelerator } from "../capacity/catalogue.ts";
 import { sharedMemory } from "../capacity/requirements.ts";
 import type { Resources } from "../capacity/resources.ts";
 import { omit, present } from "../objects.ts";
-import { repositoryBytes, type ServerPlan } from "../platform.ts";
+import { loadedBytes, repositoryBytes, servesAnother, type ServerPlan } from "../platform.ts";
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Checked, Problem } from "../spec/problem.ts";
-import { formatBytes } from "../spec/units.ts";
+import { formatBytes, type Bytes } from "../spec/units.ts";
 import { serverTiming, type ServerTiming } from "../timing/kubernetes.ts";
+import { isAtLeast, type Release } from "../triton/releases.ts";
 import { serverFlags } from "../triton/server-flags.ts";
 import {
   autoscalingProblems,
@@ -104,10 +105,10 @@ export function serverObjects(
   config: PlatformFacts,
   kubernetes: KubernetesConfig,
 ): ServerObjects {
-  const { name, repository } = server;
+  const { name } = server;
   const { autoscaling } = server.config;
   const most = mostReplicas(server.config);
-  const timing = serverTiming(server.timing, repositoryBytes(repository), most, kubernetes);
+  const timing = serverTiming(server.timing, loadedBytes(server), most, kubernetes);
   return {
     serviceAccount: serviceAccount(name, kubernetes),
     service: service(name, kubernetes),
@@ -209,14 +210,20 @@ function deployment(
   kubernetes: KubernetesConfig,
 ): PodDeployment {
   const selector = serverSelector(server.name);
-  const hash = server.config.rollback ?? server.repository.hash;
+  const { autoscaling, rollback } = server.config;
+  const hash = rollback ?? server.repository.hash;
   return {
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: metadataOf(server.name, kubernetes.namespace),
+    metadata: {
+      ...metadataOf(server.name, kubernetes.namespace),
+      // Replicas that an autoscaler has set are this stack's again once the autoscaler is gone.
+      annotations: { "pulumi.com/patchForce": "true" },
+    },
     spec: {
-      // An autoscaler's number is not to be set back by every deployment.
-      ...(server.config.autoscaling === undefined ? { replicas: server.replicas } : {}),
+      // With an autoscaler, those to begin with. It has to be there: under server-side apply the API sets a field that
+      // is given up to its default, 1 replica. Later deployments let go of it: components/kubernetes/TritonServer.ts.
+      replicas: autoscaling === undefined ? server.replicas : Math.max(1, autoscaling.minReplicas),
       revisionHistoryLimit: revisionHistory(kubernetes),
       minReadySeconds: timing.minReady,
       progressDeadlineSeconds: timing.progressDeadline,
@@ -237,6 +244,14 @@ function deployment(
   };
 }
 
+/**
+ * Only above Triton's own 64 MiB: the flag counts tensors, which from JSON are up to four times their text. Source:
+ * server `src/common.h`, HTTP_DEFAULT_MAX_INPUT_SIZE, from release 25.06 on.
+ */
+function maxInputSize(release: Release, maxBodySize: Bytes): Bytes | undefined {
+  return isAtLeast(release, "25.06") && maxBodySize > 64 * 1024 ** 2 ? maxBodySize : undefined;
+}
+
 /** No more than there are repositories to go back to. */
 function revisionHistory({ repository }: KubernetesConfig): number {
   const most = 10;
@@ -252,7 +267,7 @@ function serverPod(
 ): IPodSpec {
   const { repository, images } = kubernetes;
   // How much an earlier repository holds is not known here.
-  const bytes = server.config.rollback === undefined ? repositoryBytes(server.repository) : undefined;
+  const bytes = servesAnother(server) ? undefined : repositoryBytes(server.repository);
   const delivery = repositoryDelivery(repository, hash, images.loader, server.requests, bytes);
   const upstream = server.upstream === undefined ? noParts : holysheepParts(config);
   const scratch = scratchParts(server);
@@ -267,6 +282,7 @@ function serverPod(
       metricsPort: ports.metrics,
       repository: delivery.repository,
       exitTimeout: timing.exit,
+      ...present({ maxInputSize: maxInputSize(config.tritonRelease, kubernetes.balancer.maxBodySize) }),
     }),
     env: [...environment(server), ...upstream.environment, ...delivery.serverEnvironment],
     ports: tritonPorts.map(({ name, port }) => ({ name, containerPort: port, protocol: "TCP" })),
@@ -487,18 +503,35 @@ function nameProblems({ name }: ServerPlan, file: string): Problem[] {
     : [];
 }
 
-/** The kubelet evicts a pod that writes more than it asked for. */
-function diskProblems({ name, config, repository }: ServerPlan, file: string): Problem[] {
+/**
+ * The kubelet evicts a pod that writes more than it asked for. An earlier repository may be bigger than the current one,
+ * and take longer to come: the config says how big.
+ */
+function diskProblems(server: ServerPlan, file: string): Problem[] {
+  const { name, config, repository } = server;
   const { disk } = config.resources;
+  const report = (message: string, hint: string): Problem => ({
+    file,
+    path: `triton-platform:servers.${name}.resources.disk`,
+    message,
+    hint,
+  });
+  if (servesAnother(server))
+    return disk === undefined
+      ? [
+          report(
+            "missing, and how big the repository is that the server goes back to is not known here",
+            `write its size and 1 GiB: \`kubectl get replicasets -o yaml\` shows the ephemeral-storage that it had, and manifests/${config.rollback ?? ""} in the store the bytes of its files`,
+          ),
+        ]
+      : [];
   const needed = repositoryBytes(repository);
-  return disk === undefined || config.rollback !== undefined || disk > needed
+  return disk === undefined || disk > needed
     ? []
     : [
-        {
-          file,
-          path: `triton-platform:servers.${name}.resources.disk`,
-          message: `${formatBytes(disk)}, and the model repository alone takes ${formatBytes(needed)}`,
-          hint: "leave it out, or write what the repository and the logs take",
-        },
+        report(
+          `${formatBytes(disk)}, and the model repository alone takes ${formatBytes(needed)}`,
+          "leave it out, or write what the repository and the logs take",
+        ),
       ];
 }

@@ -10,6 +10,18 @@ const kubernetesName = z
     "this is no name in Kubernetes: use lower-case letters, digits and -, at most 63",
   );
 
+/**
+ * Of an object that somebody else makes: a Secret, a claim. Source: Kubernetes, "Object Names and IDs", DNS subdomain
+ * names (RFC 1123).
+ */
+export const existingName = z
+  .string()
+  .max(253, "this is no name in Kubernetes: use at most 253 characters")
+  .regex(
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/,
+    "this is no name in Kubernetes: use lower-case letters, digits, - and ., with a letter or digit at the ends and beside each dot",
+  );
+
 const annotations = z.record(z.string().min(1), z.string());
 const labels = z.record(z.string().min(1), z.string()).refine((all) => Object.keys(all).length > 0, {
   error: "this selects everything: name at least one label",
@@ -17,9 +29,16 @@ const labels = z.record(z.string().min(1), z.string()).refine((all) => Object.ke
 
 const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: "this is no CIDR: write it like 10.0.0.0/8" });
 
+/** `repository`, `registry:5000/folder/repository`. Source: distribution/reference, `reference.go`, Grammar. */
+const imageRepository = String.raw`([\w.-]+(:\d+)?/)?[a-z0-9._/-]+`;
+
 /** A container image: with a tag that is not `latest`, or a digest, so that what runs is what was reviewed. */
 const imageReference = z
   .string()
+  .regex(
+    new RegExp(String.raw`^${imageRepository}(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$`),
+    "this is no image: write it like registry.example.com/triton:26.07, without blanks and https://",
+  )
   .refine((image) => /@sha256:[0-9a-f]{64}$/.test(image) || /:(?!latest$)[\w][\w.-]{0,127}$/.test(image), {
     error: "this image is not pinned: end it with a tag other than latest, or with @sha256:…",
   });
@@ -34,44 +53,79 @@ const imagesSchema = z.strictObject({
   pause: imageReference.default("registry.k8s.io/pause:3.10.1"),
 });
 
-const objectStoreSchema = z.strictObject({
+/** In a bucket, a volume or an image, without slashes at its ends. */
+const folder = z
+  .string()
+  .regex(
+    /^[\w.=@-]+(\/[\w.=@-]+)*$/,
+    "this is no folder: use letters, digits and . _ = @ -, with slashes between folders and not at the ends",
+  )
+  .refine((path) => path.split("/").every((part) => part !== "." && part !== ".."), {
+    error: "this leads out of its place: write it without . and ..",
+  });
+
+/** A second, of a download: 0 would take for ever. */
+const rate = size.refine((bytes) => bytes > 0, {
+  error: "nothing ever comes at this rate: write more than 0",
+});
+
+const s3Endpoint = z.url({ protocol: /^https?$/ }).refine(withoutCredentials, {
+  error: "credentials are no part of the config: name a Secret in credentialsSecret, and remove them here",
+});
+
+/** Also true of what is no URL: that is told otherwise. */
+function withoutCredentials(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { username, password } = new URL(text);
+  return username === "" && password === "";
+}
+
+const objectStoreFields = z.strictObject({
   source: z.literal("s3"),
-  bucket: z.string().min(3).max(63),
-  /** Folder in the bucket, without slashes at its ends. */
-  prefix: z
+  /** With what S3s other than Amazon's take too. */
+  bucket: z
     .string()
-    .regex(/^[^/]+(\/[^/]+)*$/, "this is no folder: write it without slashes at its ends")
-    .default("triton"),
+    .regex(/^[\w.-]{3,63}$/, "this is no bucket: use 3 to 63 letters, digits and . _ -, without a folder"),
+  /** Folder in the bucket, without slashes at its ends. */
+  prefix: folder.default("triton"),
   region: z.string().min(1).default("us-east-1"),
   /** Another S3 than Amazon's, as pods reach it, like https://minio.storage.svc:9000. */
-  endpoint: z.url({ protocol: /^https?$/ }).optional(),
+  endpoint: s3Endpoint.optional(),
   /** The same S3 as the machine that deploys reaches it. Default: `endpoint`. */
-  deployEndpoint: z.url({ protocol: /^https?$/ }).optional(),
+  deployEndpoint: s3Endpoint.optional(),
   /**
    * Who brings models to the pods' disks: the loader, which fetches files in parallel and verifies each, or Triton,
    * which reads a whole tree by `s3://` and verifies nothing.
    */
   delivery: z.enum(["loader", "triton"]).default("loader"),
   /** Bytes a second that a pod gets at least: how long a download may take comes from it. */
-  downloadRate: size.default(50 * 1024 ** 2),
+  downloadRate: rate.default(50 * 1024 ** 2),
   /** An existing Secret whose key `credentials` is a file in AWS's format; none where pods have a role of their own. */
-  credentialsSecret: kubernetesName.optional(),
+  credentialsSecret: existingName.optional(),
   /** Annotations of the servers' ServiceAccounts: `eks.amazonaws.com/role-arn`. */
   serviceAccountAnnotations: annotations.default({}),
-  /** Repositories of a server that stay in the bucket besides the current one, for a way back. */
+  /**
+   * Repositories of a server that stay in the bucket besides the current one, for a way back. Every one that was
+   * published counts, also one whose update failed: keep a few more than you would go back.
+   */
   retain: z.int().min(0).max(1_000).default(10),
 });
+
+const objectStoreSchema = objectStoreFields.refine(
+  ({ endpoint, deployEndpoint }) => deployEndpoint === undefined || endpoint !== undefined,
+  {
+    path: ["deployEndpoint"],
+    error: "this is another way to `endpoint`, which is missing: name the endpoint that pods use too",
+  },
+);
 
 const claimSchema = z.strictObject({
   source: z.literal("persistentVolumeClaim"),
   /** An existing claim, readable by many; `npm run publish -- <folder>` fills the volume. */
-  claimName: kubernetesName,
+  claimName: existingName,
   /** Folder on the volume. */
-  path: z
-    .string()
-    .regex(/^[^/]+(\/[^/]+)*$/, "write it without slashes at its ends")
-    .optional(),
-  downloadRate: size.default(50 * 1024 ** 2),
+  path: folder.optional(),
+  downloadRate: rate.default(50 * 1024 ** 2),
 });
 
 const imageVolumeSchema = z.strictObject({
@@ -79,11 +133,8 @@ const imageVolumeSchema = z.strictObject({
   /** An image of files alone, made of what `npm run publish -- <folder>` writes. */
   reference: imageReference,
   /** Folder in the image. */
-  path: z
-    .string()
-    .regex(/^[^/]+(\/[^/]+)*$/, "write it without slashes at its ends")
-    .optional(),
-  downloadRate: size.default(200 * 1024 ** 2),
+  path: folder.optional(),
+  downloadRate: rate.default(200 * 1024 ** 2),
 });
 
 const rateLimitSchema = z.strictObject({
@@ -103,9 +154,18 @@ const callerSchema = z.strictObject({
 
 const balancerSchema = z.strictObject({
   replicas: z.int().min(1).max(50).default(2),
-  /** Cores of one replica; HAProxy runs a thread on each. */
-  cpu: z.number().positive().default(2),
-  memory: size.default(512 * 1024 ** 2),
+  /** Cores of one replica; HAProxy runs a thread on each, and has at most 64. */
+  cpu: z.number().min(0.1).max(64).default(2),
+  memory: size
+    .refine((bytes) => bytes >= 64 * 1024 ** 2, {
+      error: "HAProxy would not start with so little: write at least 64MiB",
+    })
+    .default(512 * 1024 ** 2),
+  /**
+   * gRPC ports that lead to one server each, by the server's name: 1024 to 65535. Without one, clients name the server by
+   * the metadata `x-triton-server`. A port stays its server's, whatever other servers come and go.
+   */
+  grpcPorts: z.record(z.string().min(1), z.int().min(1024).max(65535)).default({}),
   service: z
     .strictObject({
       type: z.enum(["ClusterIP", "NodePort", "LoadBalancer"]).default("ClusterIP"),
@@ -116,18 +176,19 @@ const balancerSchema = z.strictObject({
     })
     .prefault({}),
   /** An existing Secret of type kubernetes.io/tls (cert-manager makes such); without it clients talk plain HTTP. */
-  tls: z.strictObject({ secretName: kubernetesName }).optional(),
+  tls: z.strictObject({ secretName: existingName }).optional(),
   /** An existing Secret whose key `ca.crt` holds the authorities of clients' certificates (mTLS). */
-  clientCertificates: z.strictObject({ secretName: kubernetesName }).optional(),
+  clientCertificates: z.strictObject({ secretName: existingName }).optional(),
   /** Who may call. Left out: everybody who reaches the balancer. */
   apiKeys: z.array(callerSchema).min(1).optional(),
   /**
    * Of each caller, over all replicas of the balancer together: each counts for itself and lets its share through.
-   * Without keys and certificates a caller is an address.
+   * Without keys and certificates a caller is an address, in IPv6 a network of 64 bits.
    */
   rateLimit: rateLimitSchema.optional(),
   /** Limits of single callers, by name. */
   rateLimits: z.record(z.string().min(1), rateLimitSchema).default({}),
+  /** Of an HTTP request's body, and of a gRPC call's first message; bodies that are compressed are refused. */
   maxBodySize: size.default(64 * 1024 ** 2),
   /**
    * How long what stands before the balancer may still send to a replica that is to go: kube-proxy takes a few
@@ -146,16 +207,32 @@ const podsSchema = z.strictObject({
   pods: labels.optional(),
 });
 
+/** What is called besides the internet: at addresses inside private ranges, or in pods of this cluster. */
+const calledSchema = z
+  .strictObject({
+    /** Of machines and, with some network plugins, of pods: Cilium counts no pod among addresses. */
+    cidrs: z.array(cidr).min(1).optional(),
+    /** Labels of pods' namespace; the platform's own where only `pods` is given. */
+    namespace: labels.optional(),
+    /** Labels of the pods; all of the namespace where left out. */
+    pods: labels.optional(),
+    /** Of the machine or the pod, where a Service has another one. */
+    port: z.int().min(1).max(65535),
+  })
+  .refine(({ cidrs, namespace, pods }) => [cidrs, namespace, pods].some((given) => given !== undefined), {
+    error: "this opens nothing: name cidrs, or the labels of a namespace or of pods",
+  });
+
 const networkPoliciesSchema = z.strictObject({
   enabled: z.boolean().default(true),
   /** Addresses that may call the balancer. Default: every address. */
-  clients: z.array(cidr).default(["0.0.0.0/0", "::/0"]),
+  clients: z.array(cidr).min(1).default(["0.0.0.0/0", "::/0"]),
   /** Who reads metrics. */
   prometheus: podsSchema.prefault({}),
-  /** Addresses of the object store where it is inside private ranges (MinIO, an S3 interface endpoint), and its port. */
-  objectStore: z.strictObject({ cidrs: z.array(cidr).min(1), port: z.int().min(1).max(65535) }).optional(),
-  /** Addresses inside private ranges that LLM servers may call, and the port: a proxy, an API of one's own. */
-  upstream: z.strictObject({ cidrs: z.array(cidr).min(1), port: z.int().min(1).max(65535) }).optional(),
+  /** The object store where it is inside: MinIO, an S3 interface endpoint. */
+  objectStore: calledSchema.optional(),
+  /** What LLM servers may call besides the internet's port 443: a proxy, an API of one's own. */
+  upstream: calledSchema.optional(),
   /** The cluster's DNS where it is not kube-system's `k8s-app: kube-dns`: its addresses. */
   dns: z.array(cidr).default([]),
 });
@@ -184,6 +261,8 @@ const gpuSchema = z.strictObject({
   /** Class of pods on GPUs, where NVIDIA's container runtime is not the nodes' default (k3s): `nvidia`. */
   runtimeClassName: kubernetesName.optional(),
   namespace: kubernetesName.default("gpu-addons"),
+  /** Whether that namespace is made here, with the privileged pod standard; else it is there already. */
+  createNamespace: z.boolean().default(true),
   devicePlugin: chart("https://nvidia.github.io/k8s-device-plugin", "nvidia-device-plugin", "0.18.2"),
   gpuOperator: chart("https://helm.ngc.nvidia.com/nvidia", "gpu-operator", "v25.10.1"),
   dcgm: chart("https://nvidia.github.io/dcgm-exporter/helm-charts", "dcgm-exporter", "4.8.2"),
@@ -202,7 +281,7 @@ const autoscalerSchema = z.discriminatedUnion("kind", [
 const externalSecretsSchema = z.strictObject({
   /** Of External Secrets. */
   store: z.strictObject({
-    name: kubernetesName,
+    name: existingName,
     kind: z.enum(["SecretStore", "ClusterSecretStore"]).default("ClusterSecretStore"),
   }),
   refreshInterval: duration.default(3_600_000_000),
@@ -212,7 +291,14 @@ const externalSecretsSchema = z.strictObject({
 
 const serverImageSchema = z.strictObject({
   /** Repository the image is pushed to, without a tag. */
-  repository: z.string().min(1),
+  repository: z
+    .string()
+    .regex(
+      // The provider of @pulumi/docker takes no short names.
+      /^(localhost|[\w-]+[.:][\w.:-]+)\//,
+      "name its registry: write it like registry.example.com/triton",
+    )
+    .regex(new RegExp(`^${imageRepository}$`), "write it like registry.example.com/triton, without a tag"),
   /** pip requirements with hashes or pinned versions, relative to the project. */
   requirements: z.string().min(1),
 });
@@ -228,7 +314,7 @@ export const kubernetesSchema = z.strictObject({
   images: imagesSchema.prefault({}),
   /** Triton's image with the models' Python packages in it, built here. Default: none is built. */
   serverImage: serverImageSchema.optional(),
-  imagePullSecrets: z.array(kubernetesName).default([]),
+  imagePullSecrets: z.array(existingName).default([]),
   repository: z.discriminatedUnion("source", [objectStoreSchema, claimSchema, imageVolumeSchema]),
   balancer: balancerSchema.prefault({}),
   autoscaler: autoscalerSchema.optional(),
@@ -246,12 +332,18 @@ export const kubernetesSchema = z.strictObject({
   /** Default: GPU nodes' taint `nvidia.com/gpu`, whatever its value. */
   tolerations: z
     .array(
-      z.strictObject({
-        key: z.string().min(1),
-        operator: z.enum(["Exists", "Equal"]).default("Exists"),
-        value: z.string().optional(),
-        effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-      }),
+      z
+        .strictObject({
+          key: z.string().min(1),
+          operator: z.enum(["Exists", "Equal"]).default("Exists"),
+          value: z.string().optional(),
+          effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
+        })
+        .refine(({ operator, value }) => operator === "Equal" || value === undefined, {
+          path: ["value"],
+          error:
+            "the operator Exists, the default, has no value: write `operator: Equal`, or remove the value",
+        }),
     )
     .default([{ key: "nvidia.com/gpu", operator: "Exists" }]),
 });
@@ -273,7 +365,9 @@ export const autoscalingSchema = z
     /** Mean time a request waits in a model's queue, or requests that wait, per replica. */
     metric: z.enum(["queueTime", "pendingRequests"]).default("queueTime"),
     /** Of `queueTime`. */
-    targetQueueTime: duration.default(50_000),
+    targetQueueTime: duration
+      .refine((target) => target > 0, { error: "no load is below this: write more than 0" })
+      .default(50_000),
     /** Of `pendingRequests`. */
     targetPendingRequests: z.int().min(1).default(16),
     /** Load must be low this long before replicas go. */

@@ -34,6 +34,8 @@ export interface BalancerTiming {
   readonly terminationGracePeriod: number;
   /** Time in which a started HAProxy has found and checked its servers. */
   readonly discovery: number;
+  /** A ready replica counts only when what stands before the balancer sends to it. */
+  readonly minReady: number;
   readonly progressDeadline: number;
   readonly rollout: number;
 }
@@ -85,12 +87,15 @@ export function balancerTiming(
   const drain = Math.max(...budgets.map(({ balancerClient }) => balancerClient)) + 5;
   const terminationGracePeriod = preStop + drain + 10;
   const discovery = resolverDelay;
-  const oneReplica = terminationGracePeriod + containerStart + discovery;
+  // Who is slow to take a target out is as slow to take one in.
+  const minReady = preStop;
+  const oneReplica = terminationGracePeriod + containerStart + discovery + minReady;
   return {
     preStop,
     drain,
     terminationGracePeriod,
     discovery,
+    minReady,
     progressDeadline: nodeStart + imagePull + oneReplica,
     rollout: nodeStart + imagePull + replicas * oneReplica,
   };
@@ -116,7 +121,8 @@ export function isBalancerTimingConsistent(
   return (
     budgets.every(({ balancerClient }) => timing.drain > balancerClient) &&
     timing.terminationGracePeriod > timing.preStop + timing.drain &&
-    timing.progressDeadline > timing.terminationGracePeriod &&
+    timing.minReady >= timing.preStop &&
+    timing.progressDeadline > timing.discovery + timing.minReady + timing.terminationGracePeriod &&
     timing.rollout >= timing.progressDeadline
   );
 }

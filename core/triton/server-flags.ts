@@ -1,5 +1,6 @@
 import { forwardedHeaders } from "../haproxy/config.ts";
 import type { ServerPlan } from "../platform.ts";
+import type { Bytes } from "../spec/units.ts";
 
 /** Where one tritonserver listens and reads, as flags need it. */
 export interface ServerPlace {
@@ -11,6 +12,8 @@ export interface ServerPlace {
   readonly repository: string;
   /** Seconds that calls have to end after the stop signal. Default: the budget's, where a drain came before it. */
   readonly exitTimeout?: number;
+  /** What an input over HTTP may have; only for releases that know the flag. Default: Triton's own. */
+  readonly maxInputSize?: Bytes;
 }
 
 /**
@@ -27,6 +30,7 @@ export function serverFlags(plan: ServerPlan, place: ServerPlace): string[] {
     `--http-address=${place.address}`,
     `--http-port=${String(place.httpPort)}`,
     `--http-header-forward-pattern=${forwarded}`,
+    ...(place.maxInputSize === undefined ? [] : [`--http-max-input-size=${String(place.maxInputSize)}`]),
     `--grpc-address=${place.address}`,
     `--grpc-port=${String(place.grpcPort)}`,
     `--grpc-header-forward-pattern=${forwarded}`,

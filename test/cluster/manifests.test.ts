@@ -1,7 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { gunzipSync } from "node:zlib";
-import yaml from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { readStack } from "../../commands/stack/config.ts";
@@ -9,7 +6,9 @@ import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
 import { objectsOf } from "../../core/kubernetes/render.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
-import { clusterSuite, missingForSimulated, SimulatedCluster, waitFor } from "../support/cluster.ts";
+import { ProblemsError } from "../../core/spec/problem.ts";
+import { clusterSuite, missingForSimulated, SimulatedCluster } from "../support/cluster.ts";
+import { defineCustomResources } from "../support/custom-resources.ts";
 import { platformOf } from "../support/models.ts";
 import { projectRoot } from "../support/tools.ts";
 
@@ -27,6 +26,7 @@ const other = platformOf({
     llm: { models: ["llm-backend"], replicas: 1 },
   },
   kubernetes: {
+    context: "local",
     namespace: "other",
     createNamespace: false,
     imagePullSecrets: ["registry"],
@@ -60,14 +60,7 @@ describe.skipIf(missingForSimulated.length > 0)(
 
     beforeAll(async () => {
       cluster = await SimulatedCluster.start();
-      const api = cluster;
-      await api.applyOnServer(customResources());
-      await waitFor("the custom resources", async () => {
-        const known = await api.kubectl("api-resources", "-o", "name");
-        return ["scaledobjects.keda.sh", "externalsecrets.external-secrets.io"].every((name) =>
-          known.includes(name),
-        );
-      });
+      await defineCustomResources(cluster);
     });
 
     afterAll(async () => {
@@ -93,24 +86,14 @@ describe.skipIf(missingForSimulated.length > 0)(
   },
 );
 
-/** Definitions of the custom resources that a plan may have, from their projects. */
-function customResources(): AnyObject[] {
-  const folder = path.join(projectRoot, "test", "support", "crds");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".yaml.gz"))
-    .map((name) =>
-      anObject.parse(yaml.load(gunzipSync(readFileSync(path.join(folder, name))).toString("utf8"))),
-    );
-}
-
 /** What a stack with the models of this project would create. */
 function objectsOfStack(config: PlatformConfig): AnyObject[] {
   const { value: models } = loadModels(path.join(projectRoot, "models"));
-  const { value, problems } = prepareKubernetes(models, "Pulumi.test.yaml", {
+  const prepared = prepareKubernetes(models, "Pulumi.test.yaml", {
     config,
     project: projectRoot,
     hasApiKey: true,
   });
-  expect(problems).toEqual([]);
-  return objectsOf(value.plan).map((object) => anObject.parse(object));
+  if ("problems" in prepared) throw new ProblemsError(prepared.problems);
+  return objectsOf(prepared.value.plan).map((object) => anObject.parse(object));
 }

@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { clusterSuite, missingForSimulated, SimulatedCluster, waitFor } from "../support/cluster.ts";
+import { defineCustomResources } from "../support/custom-resources.ts";
 import { TestStack } from "../support/stack.ts";
 import { projectRoot } from "../support/tools.ts";
 
@@ -30,6 +31,7 @@ const config = {
     llm: { models: ["llm-backend"], replicas: 2 },
   },
   "triton-platform:kubernetes": {
+    context: "local",
     namespace,
     // Nothing is uploaded: what loads is simulated.
     repository: { source: "image", reference: "models.example.com/models:1" },
@@ -68,6 +70,7 @@ describe.skipIf(missingForSimulated.length > 0)(
         ...{ name: "gpu-2a", instanceType: "p4d.24xlarge", gpus: 8 },
         ...{ product: "NVIDIA-A100-SXM4-40GB", memoryMiB: 40_960 },
       });
+      await defineCustomResources(cluster);
       for (const name of ["cpu-1a", "cpu-1b"])
         await cluster.addCpuNode({ name, instanceType: "m7i.2xlarge", cpus: 8, memoryGiB: 32 });
       stack = await TestStack.create(config, { KUBECONFIG: cluster.kubeconfig });
@@ -153,7 +156,10 @@ describe.skipIf(missingForSimulated.length > 0)(
 
       const servers = config["triton-platform:servers"];
       stack.configure({
-        "triton-platform:servers": { ...servers, gpu: { ...servers.gpu, rollback: before[0] } },
+        "triton-platform:servers": {
+          ...servers,
+          gpu: { ...servers.gpu, rollback: before[0], resources: { disk: "2GiB" } },
+        },
       });
       await up();
       expect(await hashes("gpu")).toEqual(before);
@@ -170,6 +176,31 @@ describe.skipIf(missingForSimulated.length > 0)(
       await up();
       expect(await pods(ofServer("gpu"))).toHaveLength(3);
       stack.configure({ "triton-platform:servers": servers });
+      await up();
+      await waitFor("two replicas", async () => (await pods(ofServer("gpu"))).length === 2);
+    });
+
+    it("leaves the replicas to an autoscaler, which begins with those there are", async () => {
+      const servers = config["triton-platform:servers"];
+      const kubernetes = config["triton-platform:kubernetes"];
+      stack.configure({
+        "triton-platform:servers": {
+          ...servers,
+          gpu: { ...servers.gpu, autoscaling: { minReplicas: 1, maxReplicas: 4 } },
+        },
+        "triton-platform:kubernetes": {
+          ...kubernetes,
+          autoscaler: { kind: "keda", prometheusUrl: "http://prometheus.monitoring.svc:9090" },
+        },
+      });
+      await up();
+      expect(await pods(ofServer("gpu"))).toHaveLength(2);
+      // As the autoscaler does.
+      await cluster.kubectl("scale", "deployment/triton-gpu", "--replicas=3", "--namespace", namespace);
+      await waitFor("three replicas", async () => (await pods(ofServer("gpu"))).length === 3);
+      await up();
+      expect(await pods(ofServer("gpu"))).toHaveLength(3);
+      stack.configure({ "triton-platform:servers": servers, "triton-platform:kubernetes": kubernetes });
       await up();
       await waitFor("two replicas", async () => (await pods(ofServer("gpu"))).length === 2);
     });
@@ -197,6 +228,21 @@ describe.skipIf(missingForSimulated.length > 0)(
       expect(said).toMatch(/a100-80gb|GPU/);
       expect(said).not.toMatch(/at .*\.ts:\d+/);
       expect(await hashes("gpu")).toEqual(before);
+    });
+
+    it("goes back after an update that failed halfway", async () => {
+      const kubernetes = config["triton-platform:kubernetes"];
+      const balancer = { ...kubernetes.balancer, maxBodySize: "1MiB" };
+      // The API server refuses the Service, after the balancer's new config was made.
+      const failing = { ...balancer, service: { annotations: { "no key": "of an annotation" } } };
+      stack.configure({ "triton-platform:kubernetes": { ...kubernetes, balancer: failing } });
+      const { code, text } = await stack.up();
+      expect(code).not.toBe(0);
+      expect(text).toContain("annotations");
+
+      stack.configure({ "triton-platform:kubernetes": kubernetes });
+      await up();
+      await up("--expect-no-changes");
     });
 
     it("goes without leaving anything", async () => {

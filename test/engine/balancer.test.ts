@@ -111,6 +111,16 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
     expect((await grpcCall(grpcUrl(balancer), "ModelInfer", { "x-triton-server": "lmm" })).status).toBe("5");
     expect((await call(balancer, {}, "/v2/repository/models/x/unload")).status).toBe(403);
     expect((await grpcCall(grpcUrl(balancer), "RepositoryModelUnload")).status).toBe("7");
+    for (const kind of ["system", "cuda"])
+      for (const rest of ["status", "region/x/status", "region/x/register", "unregister"]) {
+        const path = `/v2/${kind}sharedmemory/${rest}`;
+        expect((await call(balancer, {}, path)).status).toBe(403);
+        expect(await statusOf(httpUrl(balancer, path))).toBe(403);
+      }
+    for (const kind of ["System", "Cuda"])
+      for (const what of ["Status", "Register", "Unregister"])
+        for (const group of [undefined, "llm"] as const)
+          expect((await grpcCall(grpcUrl(balancer, group), `${kind}SharedMemory${what}`)).status).toBe("7");
     expect(await statusOf(`http://127.0.0.1:${String(balancer.ports.metrics)}/metrics`)).toBe(200);
   });
 
@@ -216,6 +226,30 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
       request.end("}");
     });
     expect(chunked).toBe(411);
+    expect(await http2Status(httpUrl(balancer), "POST", "x".repeat(1_000))).toBe(411);
+    for (const method of ["POST", "PATCH", "GET", "DELETE"]) {
+      expect(await http2Status(httpUrl(balancer), method, "x".repeat(100_000))).toBe(411);
+      expect(await http2Status(httpUrl(balancer), method)).toBe(200);
+    }
+    for (const encoding of ["gzip", "deflate", "GZIP", "identity, gzip"]) {
+      expect((await call(balancer, { "content-encoding": encoding })).status).toBe(415);
+      const overGrpc = await grpcCall(grpcUrl(balancer), "ModelInfer", { "grpc-encoding": encoding });
+      expect(overGrpc.status).toBe("12");
+    }
+    expect((await call(balancer, { "content-encoding": "identity" })).status).toBe(200);
+    const twice = await new Promise<number | undefined>((resolve, reject) => {
+      const encodings = ["content-encoding", "gzip", "content-encoding", "identity"];
+      const headers = ["host", "x", "content-length", "2", ...encodings];
+      const request = http.request(httpUrl(balancer), { method: "POST", headers }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      request.on("error", reject);
+      request.end("{}");
+    });
+    expect(twice).toBe(415);
+    const plain = await grpcCall(grpcUrl(balancer), "ModelInfer", { "grpc-encoding": "identity" });
+    expect(plain.status).toBe("0");
     const message = (bytes: number): Promise<{ status: string }> =>
       grpcCall(grpcUrl(balancer), "ModelInfer", {}, frame(Buffer.alloc(bytes)));
     expect((await message(1_000)).status).toBe("0");
@@ -365,6 +399,59 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
       socket.on("error", reject);
     });
     expect(text).toContain('"x-caller-id":"203.0.113.7"');
+  });
+
+  it("counts callers of IPv6 by their network, and those of IPv4 by their address", async () => {
+    const limit = { requests: 1, period: 60_000_000 };
+    const balancer = await start({
+      proxyProtocol: true,
+      rateLimits: { everyone: limit, callers: { "2001:db8:0:9::": { ...limit, requests: 2 } } },
+    });
+    const statusFrom = (family: "TCP4" | "TCP6", from: string, to: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        let got = "";
+        const socket = net.connect(balancer.ports.http, "127.0.0.1", () => {
+          socket.write(`PROXY ${family} ${from} ${to} 4000 8000\r\n`);
+          socket.write("GET /v2 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        });
+        socket.on("data", (data) => (got += data.toString()));
+        socket.on("close", () => {
+          resolve(got.slice(9, 12));
+        });
+        socket.on("error", reject);
+      });
+    const six = (from: string): Promise<string> => statusFrom("TCP6", from, "2001:db8::1");
+    expect(await six("2001:db8:0:1::1")).toBe("200");
+    expect(await six("2001:db8:0:1:ffff::2")).toBe("429");
+    expect(await six("2001:db8:0:2::1")).toBe("200");
+    for (const status of ["200", "200", "429"]) expect(await six(`2001:db8:0:9::${status}`)).toBe(status);
+    expect(await statusFrom("TCP4", "203.0.113.7", "10.0.0.1")).toBe("200");
+    expect(await statusFrom("TCP4", "203.0.113.8", "10.0.0.1")).toBe("200");
+    expect(await statusFrom("TCP4", "203.0.113.7", "10.0.0.1")).toBe("429");
+  });
+
+  it("keeps a server that is slow to say that it is ready", async () => {
+    const ports = await balancerPorts();
+    const balancer = await startBalancer(
+      folder,
+      ports,
+      groupsOf(twoGroups, replicasOf, ports.firstServerGrpc),
+      {},
+      (text) => text.replaceAll(" inter 1s ", " inter 200ms "),
+    );
+    running.push(balancer);
+    const gpu = backends.filter(({ name }) => name.startsWith("gpu"));
+    for (const backend of gpu) backend.setReadyDelay(500);
+    try {
+      // Two backends check each server: five times each.
+      const enough = gpu.map(({ readyAnswers }) => readyAnswers() + 10);
+      await until(async () => {
+        expect((await call(balancer)).status).toBe(200);
+        return gpu.every(({ readyAnswers }, i) => readyAnswers() >= (enough[i] ?? 0));
+      });
+    } finally {
+      for (const backend of gpu) backend.setReadyDelay(0);
+    }
   });
 
   it("finds servers by DNS, forgets those that DNS forgets, and keeps them while DNS is away", async () => {
@@ -563,6 +650,34 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
     });
   });
 });
+
+/** Status of a call over HTTP/2 that does not say the size of its body, which comes after its headers were read. */
+async function http2Status(url: string, method: string, body?: string): Promise<number | undefined> {
+  const { origin, pathname } = new URL(url);
+  const session = http2.connect(origin);
+  try {
+    return await new Promise((resolve, reject) => {
+      session.on("error", reject);
+      const stream = session.request(
+        { ":method": method, ":path": pathname },
+        { endStream: body === undefined },
+      );
+      stream.on("response", ({ ":status": status }) => {
+        resolve(status);
+      });
+      stream.on("error", reject);
+      stream.resume();
+      if (body !== undefined)
+        stream.on("ready", () => {
+          session.ping(() => {
+            stream.end(body);
+          });
+        });
+    });
+  } finally {
+    session.destroy();
+  }
+}
 
 interface Callers {
   /** By protocol and status, or error. */

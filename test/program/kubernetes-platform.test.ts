@@ -19,6 +19,8 @@ const metadataSchema = z.looseObject({ metadata: z.looseObject({ name: z.string(
 
 /** Mocks see what is registered, before an engine does. */
 const made: Made[] = [];
+/** Inputs whose change is left alone, by resource. */
+const ignored = new Map<string, readonly string[]>();
 let plan: KubernetesPlan;
 let least: KubernetesPlan;
 
@@ -87,11 +89,18 @@ beforeAll(async () => {
   const { repository } = kubernetesOf(platformOf(fields));
   if (repository.source !== "s3") throw new Error("the config says s3");
   plan = planOf(fields);
-  new KubernetesPlatform("triton", {
-    plan,
-    store: repository,
-    holysheepApiKey: pulumi.secret("sk-planted"),
-  });
+  new KubernetesPlatform(
+    "triton",
+    { plan, store: repository, holysheepApiKey: pulumi.secret("sk-planted") },
+    {
+      transformations: [
+        ({ name, opts }) => {
+          ignored.set(name, opts.ignoreChanges ?? []);
+          return undefined;
+        },
+      ],
+    },
+  );
   least = planOf(leastFields);
   new KubernetesPlatform("least", {
     plan: least,
@@ -132,6 +141,12 @@ describe("KubernetesPlatform", () => {
       const found = registered.find(({ inputs }) => known(inputs) === known(object));
       expect(found?.inputs).toMatchObject(JSON.parse(JSON.stringify(object)));
     }
+  });
+
+  it("leaves the number of replicas to the autoscaler, where there is one", () => {
+    expect(ignored.get("triton-gpu-deployment")).toEqual(["spec.replicas"]);
+    for (const name of ["triton-llm-deployment", "triton-gpu-headroom", "triton-gpu-scaled-object"])
+      expect(ignored.get(name)).toEqual([]);
   });
 
   it("leaves out what the config leaves out, and runs the image that was built", () => {

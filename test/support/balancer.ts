@@ -37,6 +37,10 @@ export interface Backend {
   readonly grpcPort: number;
   /** Whether it says that it is ready. */
   setReady: (ready: boolean) => void;
+  /** Milliseconds after which it says so. */
+  setReadyDelay: (delay: number) => void;
+  /** How often it has said whether it is ready. */
+  readyAnswers: () => number;
   close: () => Promise<void>;
 }
 
@@ -46,17 +50,21 @@ export interface Backend {
  */
 export async function startBackend(name: string, host = "127.0.0.1", ports = [0, 0]): Promise<Backend> {
   let isReady = true;
+  let readyDelay = 0;
+  let readyAnswers = 0;
   const seen = (path = "", headers: object): string => JSON.stringify({ server: name, path, headers });
   const web = http.createServer((request, response) => {
+    const asksForHealth = request.url === "/v2/health/ready";
     request.resume();
     request.on("end", () => {
       setTimeout(
         () => {
-          response.statusCode = request.url === "/v2/health/ready" && !isReady ? 400 : 200;
+          if (asksForHealth) readyAnswers += 1;
+          response.statusCode = asksForHealth && !isReady ? 400 : 200;
           response.setHeader("content-type", "application/json");
           response.end(seen(request.url, request.headers));
         },
-        Number(request.headers["x-wait"] ?? 0),
+        asksForHealth ? readyDelay : Number(request.headers["x-wait"] ?? 0),
       );
     });
   });
@@ -95,6 +103,10 @@ export async function startBackend(name: string, host = "127.0.0.1", ports = [0,
     setReady: (ready) => {
       isReady = ready;
     },
+    setReadyDelay: (delay) => {
+      readyDelay = delay;
+    },
+    readyAnswers: () => readyAnswers,
     close: async () => {
       for (const session of sessions) session.destroy();
       web.closeAllConnections();

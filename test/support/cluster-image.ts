@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { withLock } from "../../commands/setup/lock.mjs";
 import { placesIn } from "../../commands/setup/places.ts";
 import { cleanPython, pipArguments, type Python } from "../../commands/setup/python.ts";
-import { askProgram, runProgram } from "../../commands/setup/run-program.ts";
+import { runProgram } from "../../commands/setup/run-program.ts";
 import { readyTools, type ClusterTools, type Triton } from "../../commands/setup/set-up.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
 import { removeTree } from "./cluster-remains.ts";
+import { bootstrap, debianSource, trimmed } from "./debian.ts";
 import { projectRoot } from "./tools.ts";
 
 /** The one image of the tests' real pods. No registry has it: pods say `imagePullPolicy: Never` or `IfNotPresent`. */
@@ -20,13 +21,6 @@ const packages = (minor: string): readonly string[] => [
   "haproxy",
   "rclone",
   "ca-certificates",
-];
-
-/** Lists of packages, and what nobody reads in a pod. */
-const trimmed = [
-  "var/cache/apt",
-  "var/lib/apt/lists",
-  ...["doc", "info", "lintian", "locale", "man"].map((name) => `usr/share/${name}`),
 ];
 
 /** Triton's programs find the wheel's libraries by where they lie to each other, as in site-packages. */
@@ -111,41 +105,11 @@ function inputs(): readonly string[] {
   const files = [
     path.relative(projectRoot, import.meta.filename),
     "requirements.txt",
+    "test/support/debian.ts",
     requirements,
     ...python.sort().map((name) => path.join(simulator, name)),
   ];
   return files.map((file) => hashFile(projectRoot, file).sha256);
-}
-
-interface DebianSource {
-  /** As in `bookworm`. */
-  readonly suite: string;
-  readonly mirror: string;
-}
-
-/** This machine's release of Debian, and where its apt gets packages from. */
-async function debianSource(): Promise<DebianSource> {
-  const [, suite = ""] = /^VERSION_CODENAME=(.*)$/m.exec(readFileSync("/etc/os-release", "utf8")) ?? [];
-  const format = ["indextargets", "--format", "$(RELEASE) $(CODENAME) $(REPO_URI)", "Created-By: Packages"];
-  const targets = ((await askProgram("apt-get", format)) ?? "").split("\n").map((line) => line.split(" "));
-  const mirror = targets.find(([release, codename]) => release === suite || codename === suite)?.[2];
-  if (mirror === undefined) throw new Error(`apt has no source of the packages of ${suite}`);
-  return { suite, mirror };
-}
-
-async function bootstrap(
-  debootstrap: string,
-  { suite, mirror }: DebianSource,
-  chosen: readonly string[],
-  root: string,
-): Promise<void> {
-  await runProgram({
-    command: debootstrap,
-    args: ["--variant=minbase", `--include=${chosen.join(",")}`, suite, root, mirror],
-    failure: `debootstrap could not make ${suite}`,
-    hint: "mend what it reports (apt's mirror, network, disk space)",
-  });
-  for (const folder of trimmed) rmSync(path.join(root, folder), { recursive: true, force: true });
 }
 
 async function installRequirements(python: Python, site: string): Promise<void> {

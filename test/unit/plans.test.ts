@@ -2,9 +2,8 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { readStack } from "../../commands/stack/config.ts";
-import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
+import { planStack } from "../../commands/stack/kubernetes.ts";
 import { renderKubernetesPlan } from "../../core/kubernetes/render.ts";
-import { loadModels } from "../../core/spec/load.ts";
 import { projectRoot } from "../support/tools.ts";
 
 /**
@@ -15,15 +14,7 @@ describe.each(["onprem", "cloud"])("the plan of the stack %s", (stack) => {
   const golden = path.join(projectRoot, "test", "golden", stack);
 
   function render(): ReadonlyMap<string, string> {
-    const { config, file } = readStack(stack);
-    const { value: models } = loadModels(path.join(projectRoot, config.models));
-    const { value, problems } = prepareKubernetes(models, file, {
-      config,
-      project: projectRoot,
-      hasApiKey: true,
-    });
-    expect(problems).toEqual([]);
-    return renderKubernetesPlan(value.plan);
+    return renderKubernetesPlan(planStack(readStack(stack)).plan);
   }
 
   it("is the one that was reviewed", async () => {

@@ -2,6 +2,11 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, wr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { modelRepositoryArgs } from "../../components/repository/ModelRepository.ts";
+import {
+  modelRepositoryHandler,
+  modelRepositorySchema,
+} from "../../components/repository/provider/model-repository.ts";
 import { FolderStore } from "../../components/repository/folder-store.ts";
 import { isPublished, publish, retire, type Publication } from "../../components/repository/publish.ts";
 import { S3Store } from "../../components/repository/s3-store.ts";
@@ -9,7 +14,9 @@ import type { Store } from "../../components/repository/store.ts";
 import { blobKey, entryKey, manifestKey, treePrefix } from "../../core/repository/layout.ts";
 import { hashFile, sha256 } from "../../core/spec/artifacts.ts";
 import { generatedFile, manifest, type RepositoryFile } from "../../core/triton/repository.ts";
+import { kubernetesSchema } from "../../core/spec/kubernetes.ts";
 import { ObjectStore } from "../support/object-store.ts";
+import { projectRoot } from "../support/tools.ts";
 
 const config = generatedFile("a/config.pbtxt", "name: a");
 const script = generatedFile("a/1/model.py", "x = 1");
@@ -225,6 +232,26 @@ describe("a folder", () => {
     await publish(new FolderStore(folder), publicationOf([config]));
     expect(readFileSync(path.join(folder, blobKey(config.sha256)), "utf8")).toBe("name: a");
     expect(statSync(half, { throwIfNoEntry: false })).toBeUndefined();
+  });
+});
+
+describe("a repository as the engine records it", () => {
+  it("has no path of this machine, and is found from any folder", async () => {
+    const file = path.join(projectRoot, "package.json");
+    const weights = { ...hashFile(projectRoot, "package.json"), path: "a/1/weights.bin", from: { file } };
+    const files = [config, weights];
+    const server = { replicas: 1, resources: {}, allowDowntime: false };
+    const { repository } = kubernetesSchema.parse({
+      repository: { source: "s3", bucket: "models", prefix: "team/prod", endpoint: s3.endpoint },
+    });
+    if (repository.source !== "s3") throw new Error("the config says s3");
+    const plan = { name: "gpu", repository: { files, hash: sha256(manifest(files)) }, config: server };
+    const inputs = modelRepositorySchema.parse({ ...modelRepositoryArgs(repository, plan), owner });
+    expect(inputs.files?.map(({ from }) => from)).toEqual([config.from, { file: "package.json" }]);
+
+    await modelRepositoryHandler.create(inputs, modelRepositoryHandler.id(inputs));
+    expect(await modelRepositoryHandler.exists(inputs)).toBe(true);
+    expect(await keysOf(s3Store())).toContain(blobKey(weights.sha256));
   });
 });
 

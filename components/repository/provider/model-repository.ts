@@ -2,6 +2,7 @@ import { z } from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";
+import { onMachine } from "../project-files.ts";
 import { isPublished, publish, rename, retire } from "../publish.ts";
 import { S3Store } from "../s3-store.ts";
 
@@ -23,6 +24,7 @@ export const modelRepositorySchema = z.object({
         path: z.string(),
         bytes: z.number(),
         sha256: z.string(),
+        /** A file's path is relative to the project. */
         from: z.union([z.object({ content: z.string() }), z.object({ file: z.string() })]),
       }),
     )
@@ -51,7 +53,8 @@ export const modelRepositoryHandler: Handler<ModelRepositoryInputs> = {
   id: ({ server, hash }) => entryKey(server, new Date(), hash),
   create: (inputs, entry) =>
     inTurn(async () => {
-      await publish(new S3Store(inputs), { ...inputs, entry, tree: inputs.delivery === "triton" });
+      const files = inputs.files?.map(onMachine);
+      await publish(new S3Store(inputs), { ...inputs, files, entry, tree: inputs.delivery === "triton" });
     }),
   exists: (inputs) =>
     isPublished(new S3Store(inputs), { hash: inputs.hash, tree: inputs.delivery === "triton" }),

@@ -79,9 +79,11 @@ describe("haproxy.cfg of a cluster", () => {
           const route = first("_backend ");
           const steps = [
             "set-header x-request-id",
+            "shared memory is not served",
             "this needs a valid API key",
             "set-header x-caller-id %[var(txn.caller)]",
             "too many requests",
+            "compressed requests are not taken",
             "the request is larger",
           ].map(first);
           expect(steps).toEqual([...steps].sort((a, b) => a - b));
@@ -94,6 +96,22 @@ describe("haproxy.cfg of a cluster", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("has a gRPC port for the groups that have one, and no other", () => {
+    const text = renderHaproxyConfig({
+      address: "*",
+      httpPort: 8000,
+      grpcPort: 8001,
+      metricsPort: 8002,
+      adminSocket: "/run/admin.sock",
+      servers: groupsOf(twoGroups, () => [], 9000).map(({ grpcPort, ...group }) =>
+        group.plan.name === "llm" && grpcPort !== undefined ? { ...group, grpcPort } : group,
+      ),
+      cluster: clusterOptions("/run"),
+    });
+    expect(text.match(/frontend grpc\S*/g)).toEqual(["frontend grpc", "frontend grpc-of-llm"]);
+    expect(text.match(/bind \*:9\d+/g)).toEqual(["bind *:9001"]);
   });
 
   it("asks for no key, counts nothing and speaks plainly where the config does not say so", () => {

@@ -55,7 +55,7 @@ describe("KEDA's ScaledObject", () => {
     });
     new ScaledObject(scaledObject).validate();
     expect(horizontalPodAutoscaler).toBeUndefined();
-    expect(deployment.spec).not.toHaveProperty("replicas");
+    expect(deployment.spec.replicas).toBe(2);
     expect(scaledObject).toMatchObject({
       metadata: { name: "triton-gpu", namespace: "triton" },
       spec: {
@@ -126,7 +126,7 @@ describe("HPA v2", () => {
     );
     new HorizontalPodAutoscaler(horizontalPodAutoscaler).validate();
     expect(scaledObject).toBeUndefined();
-    expect(deployment.spec).not.toHaveProperty("replicas");
+    expect(deployment.spec.replicas).toBe(1);
     expect(horizontalPodAutoscaler?.spec).toMatchObject({
       minReplicas: 1,
       maxReplicas: 3,

@@ -40,6 +40,7 @@ describe("the balancer's objects", () => {
       tls: { secretName: "tls" },
       clientCertificates: { secretName: "clients" },
       apiKeys: [{ caller: "alice", sha256: key("a") }],
+      grpcPorts: { llm: 9000 },
       service: { type: "LoadBalancer", loadBalancerClass: "service.k8s.aws/nlb", annotations: { a: "b" } },
     });
     const shown = {
@@ -70,6 +71,7 @@ describe("the balancer's objects", () => {
     const { timing } = objects;
     expect(fileOf(objects)).toContain(`hard-stop-after ${String(timing.drain)}s`);
     expect(terminationGracePeriodSeconds).toBeGreaterThan(timing.preStop + timing.drain);
+    expect(objects.deployment.spec.minReadySeconds).toBe(timing.minReady);
     expect(containers[0]?.lifecycle?.preStop?.exec?.command?.[2]).toContain(
       `sleep ${String(timing.preStop)}; kill -USR1 1;`,
     );
@@ -110,9 +112,12 @@ describe("the balancer's objects", () => {
   it("name every port as Kubernetes wants it, each once, the Service's as the container's", () => {
     fc.assert(
       fc.property(platform, (any) => {
-        const objects = balancerObjects(serversOf(any), configOf());
+        const servers = serversOf(any);
+        const grpcPorts = Object.fromEntries(servers.map(({ name }, i) => [name, 9000 + i]));
+        const objects = balancerObjects(servers, configOf({ grpcPorts }));
         const named = objects.service.spec?.ports ?? [];
         const names = named.map(({ name = "" }) => name);
+        expect(names).toHaveLength(2 + servers.length);
         expect(new Set(names).size).toBe(names.length);
         for (const name of names) expect(name).toMatch(/^(?!.*--)(?=.{1,15}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?$/);
         const ofPod = podOf(objects).containers[0]?.ports?.map(({ name }) => name);
@@ -122,6 +127,20 @@ describe("the balancer's objects", () => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  it("keep a server's own gRPC port, whatever other servers there are, and give none unasked", () => {
+    const [server] = servers;
+    if (server === undefined) throw new Error("there is a server");
+    const named = (name: string): ServerPlan => ({ ...server, name, isDefault: name === "m" });
+    const portsOf = (names: string[], grpcPorts: object): unknown =>
+      balancerObjects(names.map(named), configOf({ grpcPorts })).service.spec?.ports?.map(
+        ({ name, port }) => `${name ?? ""} ${String(port)}`,
+      );
+    const wanted = ["http 8000", "grpc 8001", "grpc-m 9000"];
+    expect(portsOf(["m"], { m: 9000 })).toEqual(wanted);
+    expect(portsOf(["a", "constructor", "m"], { m: 9000 })).toEqual(wanted);
+    expect(portsOf(["m"], {})).toEqual(wanted.slice(0, 2));
   });
 
   it("keep no node from being drained", () => {
@@ -144,6 +163,7 @@ describe("problems with the balancer's config", () => {
           { caller: "bob", sha256: key("a") },
         ],
         rateLimits: { "no name": { requests: 1 } },
+        grpcPorts: { gpu: 8003, lmm: 9000, llm: 9000 },
         rateLimit: { requests: 1, period: "30d" },
         service: {
           loadBalancerClass: "x",
@@ -152,6 +172,9 @@ describe("problems with the balancer's config", () => {
         },
       }),
     ).toEqual([
+      "grpcPorts.gpu: port 8003 is that of the balancer's own health",
+      "grpcPorts.lmm: there is no server `lmm`",
+      "grpcPorts.llm: port 9000 is that of `lmm`",
       "tls: missing, and clientCertificates asks clients for certificates",
       "apiKeys[1].sha256: alice and bob have the same key",
       "rateLimits.no name: `no name` is no caller's name",
@@ -170,6 +193,39 @@ describe("problems with the balancer's config", () => {
     expect(messages({ rateLimits, apiKeys: [{ caller: "carol", sha256: key("c") }] })).toEqual([
       "rateLimits.10.1.2.3: no API key belongs to `10.1.2.3`",
     ]);
+  });
+
+  it("name limits of one address of IPv6, whose whole network is counted as one caller", () => {
+    const limited = (caller: string): string[] => messages({ rateLimits: { [caller]: { requests: 1 } } });
+    expect(limited("2001:db8::")).toEqual([]);
+    expect(limited("2001:db8:0:1::")).toEqual([]);
+    for (const caller of ["2001:db8::7", "2001:DB8::", "2001:db8:0:0::"])
+      expect(limited(caller)).toEqual([
+        `rateLimits.${caller}: ${caller} is never counted by itself: callers of IPv6 are known by their network of 64 bits`,
+      ]);
+    const [problem] = balancerProblems(
+      servers,
+      configOf({ rateLimits: { "2001:db8:1:2:3:4:5:6": { requests: 1 } } }),
+      "Pulumi.test.yaml",
+    );
+    expect(problem?.hint).toBe("write 2001:db8:1:2::");
+  });
+
+  it("refuse what no pod could start with, and take every name that a Secret may have", () => {
+    const isTaken = (balancer: object): boolean =>
+      kubernetesSchema.safeParse({ repository, balancer }).success;
+    const secretName = "tls.example.com";
+    expect(isTaken({ cpu: 0.1, memory: "64MiB", tls: { secretName } })).toBe(true);
+    expect(isTaken({ clientCertificates: { secretName } })).toBe(true);
+    for (const broken of [
+      { cpu: 0.0001 },
+      { cpu: 65 },
+      { memory: "0B" },
+      { tls: { secretName: "tls..com" } },
+      { tls: { secretName: "a".repeat(254) } },
+      { grpcPorts: { gpu: 80 } },
+    ])
+      expect({ broken, isTaken: isTaken(broken) }).toEqual({ broken, isTaken: false });
   });
 
   it("name a file that no ConfigMap holds", () => {

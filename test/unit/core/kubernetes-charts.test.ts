@@ -6,11 +6,16 @@ import { kubernetesSchema } from "../../../core/spec/kubernetes.ts";
 
 type Fields = NonNullable<z.input<typeof kubernetesSchema>["gpu"]>;
 
-function gpuOf(gpu: Fields) {
+function configOf(gpu: Fields, namespace = "triton") {
   return kubernetesSchema.parse({
     repository: { source: "persistentVolumeClaim", claimName: "models" },
     gpu,
-  }).gpu;
+    namespace,
+  });
+}
+
+function gpuOf(gpu: Fields) {
+  return configOf(gpu).gpu;
 }
 
 const everywhere = [{ operator: "Exists" }];
@@ -126,15 +131,24 @@ describe("values of the config", () => {
 
 describe("the choice of charts", () => {
   it("has a problem where DCGM's exporter would be there twice", () => {
-    const problems = chartProblems(gpuOf({ addon: "gpu-operator", dcgmExporter: true }), "Pulumi.prod.yaml");
+    const config = configOf({ addon: "gpu-operator", dcgmExporter: true });
+    const problems = chartProblems(config, "Pulumi.prod.yaml");
     expect(problems.map(({ file, path }) => [file, path])).toEqual([
       ["Pulumi.prod.yaml", "triton-platform:kubernetes.gpu.dcgmExporter"],
     ]);
   });
 
   it.each(["none", "device-plugin"] as const)("has none with %s", (addon) => {
-    expect(chartProblems(gpuOf({ addon, dcgmExporter: true }), "f")).toEqual([]);
-    expect(chartProblems(gpuOf({ addon: "gpu-operator" }), "f")).toEqual([]);
+    expect(chartProblems(configOf({ addon, dcgmExporter: true }), "f")).toEqual([]);
+    expect(chartProblems(configOf({ addon: "gpu-operator" }), "f")).toEqual([]);
+  });
+
+  it("has a problem where they would be in the servers' namespace", () => {
+    const inOne = (gpu: Fields) => chartProblems(configOf({ namespace: "ml", ...gpu }, "ml"), "f");
+    const paths = ["triton-platform:kubernetes.gpu.namespace"];
+    expect(inOne({ addon: "device-plugin" }).map(({ path }) => path)).toEqual(paths);
+    expect(inOne({ dcgmExporter: true }).map(({ path }) => path)).toEqual(paths);
+    expect(inOne({})).toEqual([]);
   });
 });
 

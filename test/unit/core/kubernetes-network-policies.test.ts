@@ -24,6 +24,7 @@ import { modelOf, platformOf } from "../../support/models.ts";
 
 const amazon = { source: "s3", bucket: "models" } as const;
 const minio = { ...amazon, endpoint: "http://minio.storage.svc:9000" } as const;
+const inStorage = { "kubernetes.io/metadata.name": "storage" };
 const claim = { source: "persistentVolumeClaim", claimName: "models" } as const;
 
 function configOf(fields: Partial<z.input<typeof kubernetesSchema>> = {}): KubernetesConfig {
@@ -84,7 +85,10 @@ const isNodeLocalDns = (text: string): boolean => text === "169.254.20.10";
 describe("the platform's policies", () => {
   it("let the article's flows through and nothing else", () => {
     const servers = serversOf("gpu", "llm");
-    const policies = networkPolicies(servers, configOf({ repository: amazon }));
+    const policies = networkPolicies(
+      servers,
+      configOf({ repository: amazon, balancer: { grpcPorts: { llm: 9011 } } }),
+    );
     const who: Record<string, Endpoint> = {
       client,
       stranger,
@@ -104,14 +108,7 @@ describe("the platform's policies", () => {
       metadata: address("169.254.169.254"),
       private: store,
     };
-    const numbers = [
-      ...Object.values(ports),
-      ports.firstServerGrpc + 1,
-      ports.firstServerGrpc + 2,
-      53,
-      80,
-      443,
-    ];
+    const numbers = [...Object.values(ports), 9010, 9011, 53, 80, 443];
     const table = Object.entries(who).flatMap(([from, source]) =>
       Object.entries(whom).flatMap(([to, target]) => {
         // Between two that are not ours no policy of ours has a say.
@@ -121,10 +118,10 @@ describe("the platform's policies", () => {
       }),
     );
     expect(table).toEqual([
-      "client → balancer: 8000, 8001, 8010, 8011",
+      "client → balancer: 8000, 8001, 9011",
       "stranger → dns: 53",
-      "outsider → balancer: 8000, 8001, 8010, 8011",
-      "prometheus → balancer: 8000, 8001, 8002, 8010, 8011",
+      "outsider → balancer: 8000, 8001, 9011",
+      "prometheus → balancer: 8000, 8001, 8002, 9011",
       "prometheus → gpu: 8002",
       "prometheus → llm: 8002",
       "balancer → gpu: 8000, 8001",
@@ -186,6 +183,60 @@ describe("the platform's policies", () => {
     expect(mayConnect(policies, server("a"), store, { number: 443 })).toBe(false);
     expect(mayConnect(policies, server("a"), internet, { number: 443 })).toBe(false);
     expect(mayConnect(policies, balancer, store, { number: 9000 })).toBe(false);
+  });
+
+  it("open a store in the cluster by labels, to whatever network plugin", () => {
+    const minioPod = pod({ app: "minio" }, "storage", { address: "10.4.0.9" });
+    const policies = networkPolicies(
+      serversOf("a"),
+      configOf({
+        repository: minio,
+        networkPolicies: { objectStore: { namespace: inStorage, pods: { app: "minio" }, port: 9000 } },
+      }),
+    );
+    const reaches = (to: Endpoint, number = 9000): boolean =>
+      mayConnect(policies, server("a"), to, { number });
+    expect(reaches(minioPod)).toBe(true);
+    expect(reaches(pod({ app: "minio" }, "storage"))).toBe(true);
+    expect(reaches(minioPod, 443)).toBe(false);
+    expect(reaches(pod({ app: "other" }, "storage"))).toBe(false);
+    expect(reaches(pod({ app: "minio" }, "elsewhere"))).toBe(false);
+    expect(reaches(store)).toBe(false);
+    expect(reaches(internet)).toBe(false);
+    expect(mayConnect(policies, balancer, minioPod, { number: 9000 })).toBe(false);
+  });
+
+  it("open addresses, a whole namespace, or pods of their own one, as the config names them", () => {
+    const opened = (called: {
+      cidrs?: string[];
+      namespace?: Record<string, string>;
+      pods?: Record<string, string>;
+    }) => {
+      const policies = networkPolicies(
+        serversOf("llm"),
+        configOf({ networkPolicies: { upstream: { ...called, port: 8080 } } }),
+      );
+      const whom = {
+        store,
+        elsewhere: pod({ app: "proxy" }, "storage"),
+        other: pod({ app: "other" }, "storage"),
+        own: pod({ app: "proxy" }),
+      };
+      const llm = server("llm");
+      return Object.entries(whom).flatMap(([name, to]) => {
+        // What lets pods of our own namespace in is not for the platform to say.
+        const outgoing = policies.map((policy) => ({
+          ...policy,
+          spec: { ...policy.spec, policyTypes: ["Egress" as const] },
+        }));
+        return mayConnect(outgoing, llm, to, { number: 8080 }) ? [name] : [];
+      });
+    };
+    expect(opened({ cidrs: ["10.4.0.0/16"] })).toEqual(["store"]);
+    expect(opened({ namespace: inStorage })).toEqual(["elsewhere", "other"]);
+    expect(opened({ cidrs: ["10.4.0.0/16"], namespace: inStorage })).toEqual(["store", "elsewhere", "other"]);
+    expect(opened({ namespace: inStorage, pods: { app: "proxy" } })).toEqual(["elsewhere"]);
+    expect(opened({ pods: { app: "proxy" } })).toEqual(["own"]);
   });
 
   it("open Amazon's interface endpoints beside its public addresses", () => {
@@ -301,7 +352,7 @@ describe("for any servers and config", () => {
   it("every flow that the platform needs is open", () => {
     fc.assert(
       fc.property(platform, ({ names, config, policies }) => {
-        names.forEach((name, i) => {
+        for (const name of names) {
           const expectOpen = (from: Endpoint, to: Endpoint, ...numbers: number[]): void => {
             for (const number of numbers) {
               const opened = mayConnect(policies, from, to, { number });
@@ -309,7 +360,7 @@ describe("for any servers and config", () => {
             }
           };
           for (const from of [client, address("2001:db8::7"), outsider]) {
-            expectOpen(from, balancer, ports.http, ports.grpc, ports.firstServerGrpc + i);
+            expectOpen(from, balancer, ports.http, ports.grpc);
           }
           expectOpen(balancer, server(name), ports.http, ports.grpc);
           expectOpen(prometheus, server(name), ports.metrics);
@@ -322,7 +373,7 @@ describe("for any servers and config", () => {
             expectOpen(server(name), internet, 443);
             expectOpen(server(name), internet6, 443);
           }
-        });
+        }
       }),
       { numRuns },
     );
@@ -429,7 +480,7 @@ describe("addresses in the config", () => {
         upstream: { cidrs: ["FD00:0EC2::254/128"], port: 443 },
       },
     });
-    expect(networkPolicyProblems(config, "Pulumi.test.yaml").map(({ path }) => path)).toEqual([
+    expect(problemPaths(config)).toEqual([
       "triton-platform:kubernetes.networkPolicies.upstream.cidrs[0]",
       "triton-platform:kubernetes.networkPolicies.dns[1]",
     ]);
@@ -440,9 +491,59 @@ describe("addresses in the config", () => {
 
   it("that hold more than it are none", () => {
     const config = configOf({ networkPolicies: { dns: ["169.254.0.0/16", "169.254.169.253/32", "::/0"] } });
-    expect(networkPolicyProblems(config, "Pulumi.test.yaml")).toEqual([]);
+    expect(problemPaths(config)).toEqual([]);
   });
 });
+
+describe("what the platform calls inside", () => {
+  const prefix = "triton-platform:kubernetes.networkPolicies";
+
+  it.each([
+    "http://minio.storage.svc:9000",
+    "https://minio.storage.svc.k8s.example",
+    "http://minio.storage.svc.k8s.example.:9000",
+    "http://minio:9000",
+    "https://10.4.0.9",
+    "http://[fd00::9]:9000",
+    "http://100.64.0.1",
+  ])("is a problem where policies keep it shut: %s", (url) => {
+    const fields = { clusterDomain: "k8s.example", repository: { ...amazon, endpoint: url } };
+    expect(problemPaths(configOf(fields))).toEqual([`${prefix}.objectStore`]);
+    expect(problemPaths(configOf({ clusterDomain: "k8s.example" }), url)).toEqual([`${prefix}.upstream`]);
+
+    const opened = { namespace: inStorage, port: 9000 };
+    const open = { networkPolicies: { objectStore: opened, upstream: opened } };
+    expect(problemPaths(configOf({ ...fields, ...open }), url)).toEqual([]);
+    expect(problemPaths(configOf({ ...fields, networkPolicies: { enabled: false } }), url)).toEqual([]);
+  });
+
+  it("is none where it is on the internet, or nobody calls it", () => {
+    for (const endpoint of [
+      "https://s3.example.com:9443",
+      "http://93.184.216.34",
+      "http://[2606:2800:21f::1]",
+    ])
+      expect(problemPaths(configOf({ repository: { ...amazon, endpoint } }))).toEqual([]);
+    expect(problemPaths(configOf({ repository: amazon }))).toEqual([]);
+    expect(problemPaths(configOf(), "https://api.example.com/v1")).toEqual([]);
+    expect(problemPaths(configOf(), "http://llm.svc:8000", [])).toEqual([]);
+  });
+
+  it("is a problem where an API on the internet has another port than HTTPS", () => {
+    for (const url of ["https://api.example.com:8443/v1", "http://api.example.com/v1"])
+      expect(problemPaths(configOf(), url)).toEqual([`${prefix}.upstream`]);
+  });
+});
+
+/** Of a platform with a group that calls an API, by default one on the internet. */
+function problemPaths(
+  config: KubernetesConfig,
+  baseUrl = "https://api.example.com/v1",
+  servers: readonly Pick<ServerPlan, "upstream">[] = [{}, { upstream: "holysheep" }],
+): string[] {
+  const platform = { holysheep: { baseUrl, model: "m", apiKey: undefined } };
+  return networkPolicyProblems(servers, platform, config, "Pulumi.test.yaml").map(({ path }) => path);
+}
 
 /** The semantics, by examples of the API's own documentation. */
 describe("a policy", () => {

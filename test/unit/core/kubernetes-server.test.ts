@@ -192,11 +192,45 @@ describe("another repository", () => {
   });
 
   it("is served by roll-back, whatever the models' folder holds", () => {
-    const { deployment } = objectsOf([onCpu], { servers: { gpu: { rollback: hash } } });
+    const { deployment } = objectsOf([onCpu], {
+      servers: { gpu: { rollback: hash, resources: { disk: "3GiB" } } },
+    });
     expect(repositoryOf(deployment)).toBe(hash);
     const current = repositoryOf(objectsOf([onCpu], {}).deployment);
     expect(JSON.stringify(deployment)).not.toContain(current);
     expect(tritonOf(deployment).args?.[0]).toContain(hash);
+  });
+
+  it("has the disk that the config gives to it, and the times of its size", () => {
+    const plain = objectsOf([onCpu], {});
+    const { deployment, timing } = objectsOf([onCpu], {
+      servers: { gpu: { rollback: hash, resources: { disk: "60GiB" } } },
+    });
+    expect(tritonOf(deployment).resources?.limits?.["ephemeral-storage"]).toBe("60Gi");
+    expect(podOf(deployment).volumes).toContainEqual({ name: "models", emptyDir: {} });
+    // 60 GiB at 50 MiB/s, and loaded at 60 MB/s.
+    expect(timing.download - plain.timing.download).toBeGreaterThanOrEqual((60 * 1024) / 50 - 1);
+    expect(timing.startup - plain.timing.startup).toBeGreaterThanOrEqual(60 * 17);
+    const probed = (of: PodDeployment) => tritonOf(of).startupProbe?.failureThreshold ?? 0;
+    expect(probed(deployment)).toBeGreaterThan(probed(plain.deployment));
+    const { progressDeadlineSeconds = 0 } = deployment.spec;
+    expect(progressDeadlineSeconds).toBeGreaterThan(timing.download + timing.startup);
+  });
+
+  it("has no known size: a roll-back wants the disk in the config", () => {
+    const { problems } = planCluster([onCpu], { servers: { gpu: { rollback: hash } } });
+    expect(problems.map(({ path }) => path)).toEqual(["triton-platform:servers.gpu.resources.disk"]);
+    expect(problems[0]?.hint).toContain(hash);
+  });
+
+  it("is the current one by a roll-back to it, whose size is known", () => {
+    const plain = objectsOf([onCpu], {});
+    const current = repositoryOf(plain.deployment);
+    expect(objectsOf([onCpu], { servers: { gpu: { rollback: current } } })).toEqual(plain);
+    const { problems } = planCluster([onCpu], {
+      servers: { gpu: { rollback: current, resources: { disk: "10B" } } },
+    });
+    expect(problems).toMatchObject([{ path: "triton-platform:servers.gpu.resources.disk" }]);
   });
 
   it("is gone back to no further than the bucket holds them", () => {

@@ -103,6 +103,8 @@ describe("the times of the balancer's pods", () => {
     { what: "calls are cut by the drain", change: { drain: 10 } },
     { what: "a pod is killed in its drain", change: { terminationGracePeriod: base.preStop + base.drain } },
     { what: "a rollout fails before a pod could go", change: { progressDeadline: 1 } },
+    { what: "old pods go before new ones get calls", change: { minReady: base.preStop - 1 } },
+    { what: "a rollout fails before a pod counts", change: { minReady: base.progressDeadline } },
     { what: "the provider gives up before the cluster", change: { rollout: base.progressDeadline - 1 } },
   ])("are not consistent where $what", ({ change }) => {
     expect(isBalancerTimingConsistent(base, budgets)).toBe(true);

@@ -1,0 +1,18 @@
+import path from "node:path";
+import { prepareKubernetes, type PreparedKubernetes } from "../../components/kubernetes/prepare.ts";
+import { loadModels } from "../../core/spec/load.ts";
+import { ProblemsError, refuse } from "../../core/spec/problem.ts";
+import { projectRoot } from "../setup/places.ts";
+import type { StackConfig } from "./config.ts";
+
+/**
+ * The plan of a stack with the target `kubernetes`, without credentials or a cluster. HolySheep's key is set where the
+ * stack is deployed; a plan needs none. Throws all problems at once.
+ */
+export function planStack({ config, file }: StackConfig): PreparedKubernetes {
+  const models = loadModels(path.resolve(projectRoot, config.models));
+  const prepared = prepareKubernetes(models.value, file, { config, project: projectRoot, hasApiKey: true });
+  if ("problems" in prepared) throw new ProblemsError([...models.problems, ...prepared.problems]);
+  refuse(models.problems);
+  return prepared.value;
+}
