@@ -1,7 +1,7 @@
 import path from "node:path";
 import { execa } from "execa";
 import { z } from "zod";
-import type { BalancedServer } from "../../core/haproxy/config.ts";
+import type { BalancedServer } from "../../core/haproxy/plan.ts";
 import type { Endpoints } from "../../core/local/plan.ts";
 import type { InputSpec, ModelSpec } from "../../core/spec/model.ts";
 import { projectRoot } from "../setup/places.ts";

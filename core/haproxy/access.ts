@@ -1,5 +1,5 @@
 import { answer, type Language } from "./answers.ts";
-import type { ClusterOptions, RateLimit } from "./config.ts";
+import type { ClusterOptions, RateLimit } from "./plan.ts";
 import { callerName } from "../spec/kubernetes.ts";
 import { acl, section } from "./text.ts";
 

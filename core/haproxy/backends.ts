@@ -1,5 +1,5 @@
 import type { ServerPlan } from "../platform.ts";
-import type { BalancedGroup, BalancedServer, Discovery, Replica } from "./config.ts";
+import type { BalancedGroup, BalancedServer, Discovery, Replica } from "./plan.ts";
 import { section } from "./text.ts";
 
 /** Where calls go: a backend for each group and protocol, and a second pair for groups that keep conversations. */

@@ -4,7 +4,7 @@ import { accessLogRules } from "./access-log.ts";
 import { accessRules } from "./access.ts";
 import { answer, errorPages, type Language } from "./answers.ts";
 import { backendName, conversationsName, keepsConversations } from "./backends.ts";
-import type { BalancedGroup, BalancerPlan, ClusterOptions } from "./config.ts";
+import type { BalancedGroup, BalancerPlan, ClusterOptions } from "./plan.ts";
 import { acl, section } from "./text.ts";
 
 /** Where calls come in, and by what they are routed. */

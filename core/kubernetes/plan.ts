@@ -8,7 +8,8 @@ import type { KubernetesConfig } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Checked, Problem } from "../spec/problem.ts";
 import { servedVersions } from "../triton/repository.ts";
-import { balancerObjects, balancerProblems, type BalancerObjects } from "./balancer.ts";
+import { balancerProblems } from "./balancer-problems.ts";
+import { balancerObjects, type BalancerObjects } from "./balancer.ts";
 import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
 import { holysheepExternalSecret } from "./external-secrets.ts";
 import {

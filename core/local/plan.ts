@@ -1,11 +1,7 @@
 import path from "node:path";
-import {
-  balancerEntries,
-  renderHaproxyConfig,
-  type BalancedServer,
-  type BalancerEntries,
-  type Replica,
-} from "../haproxy/config.ts";
+import { balancerEntries, type BalancerEntries } from "../haproxy/backends.ts";
+import { renderHaproxyConfig } from "../haproxy/config.ts";
+import type { BalancedServer, Replica } from "../haproxy/plan.ts";
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
 import type { ServerPlan } from "../platform.ts";
 import { sha256 } from "../spec/artifacts.ts";

@@ -1,4 +1,4 @@
-import { forwardedHeaders } from "../haproxy/config.ts";
+import { forwardedHeaders } from "../haproxy/access.ts";
 import type { ServerPlan } from "../platform.ts";
 import type { Bytes } from "../spec/units.ts";
 

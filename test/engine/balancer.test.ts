@@ -10,7 +10,7 @@ import path from "node:path";
 import { TLSSocket } from "node:tls";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
-import type { BalancedGroup, ClusterOptions } from "../../core/haproxy/config.ts";
+import type { BalancedGroup, ClusterOptions } from "../../core/haproxy/plan.ts";
 import {
   balancerPorts,
   frame,

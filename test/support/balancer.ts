@@ -7,13 +7,8 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { z } from "zod";
-import {
-  balancerScript,
-  renderHaproxyConfig,
-  type BalancedGroup,
-  type BalancerPlan,
-  type ClusterOptions,
-} from "../../core/haproxy/config.ts";
+import { balancerScript, renderHaproxyConfig } from "../../core/haproxy/config.ts";
+import type { BalancedGroup, BalancerPlan, ClusterOptions } from "../../core/haproxy/plan.ts";
 import { planPlatform } from "../../core/platform.ts";
 import { refuse } from "../../core/spec/problem.ts";
 import { freePorts } from "./platform.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { balancerEntries } from "../../../core/haproxy/config.ts";
+import { balancerEntries } from "../../../core/haproxy/backends.ts";
 import { platform, type Platform } from "../../support/platform-arbitraries.ts";
 import { fileOf, localPlanOf, twoGroups } from "../../support/local.ts";
 import { modelOf, platformOf } from "../../support/models.ts";
