@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { balancerProblems } from "../../../core/kubernetes/balancer-problems.ts";
 import { balancerObjects, type BalancerObjects } from "../../../core/kubernetes/balancer.ts";
 import { planPlatform, type ServerPlan } from "../../../core/platform.ts";
 import { kubernetesSchema, type KubernetesConfig } from "../../../core/spec/kubernetes.ts";
