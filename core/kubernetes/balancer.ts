@@ -151,9 +151,12 @@ function haproxyConfig(
   });
 }
 
-/** Twice the replicas: a rollout has more than usual, and old addresses may linger in a DNS cache. */
+/**
+ * Twice the replicas, since a rollout has more than usual and old addresses may linger in a DNS cache, and by powers of two
+ * from 16 on: so that other replicas are seldom another file, which would roll the balancer.
+ */
 function slots({ config }: ServerPlan): number {
-  return Math.max(4, 2 * mostReplicas(config));
+  return Math.max(16, 2 ** Math.ceil(Math.log2(2 * mostReplicas(config))));
 }
 
 function clusterOptions({ discovery }: BalancerTiming, balancer: BalancerConfig): ClusterOptions {

@@ -252,7 +252,13 @@ export class RealPlatform {
     const texts = await Promise.all(
       pods.map((line) => {
         const [of = "", pod = ""] = line.split(" ");
-        return this.cluster.kubectl("logs", "--namespace", of, pod, "--all-containers", "--tail=-1");
+        return this.cluster
+          .kubectl("logs", "--namespace", of, pod, "--all-containers", "--tail=-1")
+          .catch((error: unknown) => {
+            // One on its way out may be gone since it was listed.
+            if (error instanceof Error && error.message.includes("NotFound")) return "";
+            throw error;
+          });
       }),
     );
     return texts.join("\n");
@@ -298,6 +304,7 @@ function serversOf(replicas: number): Record<string, unknown> {
 
 function kubernetesOf(store: string, keys: readonly Key[]): Record<string, unknown> {
   return {
+    context: "local",
     namespace,
     // Its Secrets are there before.
     createNamespace: false,
@@ -315,7 +322,7 @@ function kubernetesOf(store: string, keys: readonly Key[]): Record<string, unkno
       upstream: { cidrs: inCluster, port: servicePort },
     },
     balancer: {
-      cpu: 0.05,
+      cpu: 0.1,
       memory: "128MiB",
       tls: { secretName: "triton-tls" },
       deregistrationDelay: "3s",

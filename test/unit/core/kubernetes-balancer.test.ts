@@ -102,8 +102,8 @@ describe("the balancer's objects", () => {
         : server,
     );
     const text = fileOf(balancerObjects(scaled, configOf()));
-    expect(text).toContain("server-template llm- 40 triton-llm.triton.svc.cluster.local:8000");
-    expect(text).toContain("server-template gpu- 4 triton-gpu.triton.svc.cluster.local:8001 proto h2");
+    expect(text).toContain("server-template llm- 64 triton-llm.triton.svc.cluster.local:8000");
+    expect(text).toContain("server-template gpu- 16 triton-gpu.triton.svc.cluster.local:8001 proto h2");
   });
 
   it("name every port as Kubernetes wants it, each once, the Service's as the container's", () => {
