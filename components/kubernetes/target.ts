@@ -43,7 +43,9 @@ export const target: Target = {
         },
         { providers: [provider] },
       );
-      return { ...plan.description, address };
+      // An output without a value would be a warning at every update.
+      const isPublished = kubernetes.balancer.service.type === "LoadBalancer";
+      return { ...plan.description, ...(isPublished ? { address } : {}) };
     };
     return { value: { notes, picture, advice, build } };
   },
