@@ -44,7 +44,11 @@ async function bundle(target) {
     format: "esm",
     platform: "node",
     target: "node20",
-    packages: "external",
+    // One file is read sooner than the hundreds of its packages; the SDKs keep state, and must be there once.
+    external: ["@pulumi/*"],
+    banner: {
+      js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    },
     sourcemap: "linked",
     logLevel: "error",
     plugins: [{ name: "folders", setup: keepFolders }],
