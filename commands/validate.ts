@@ -27,7 +27,7 @@ export function main(args: string[]): Promise<void> {
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
   if (plan.advice.length > 0) console.log(`${formatAdvice(locate(plan.advice, models.value))}\n`);
   // What the target has against it comes on top, all at once.
-  if (config.target === "kubernetes") planStack(stack);
+  if (config.target === "kubernetes") planStack(stack, models);
   refuse([...models.problems, ...locate(problems, models.value)]);
   const servers = plan.servers
     .map(({ name, models: served }) => `${name} (${String(served.length)})`)

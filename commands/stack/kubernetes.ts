@@ -7,10 +7,13 @@ import type { StackConfig } from "./config.ts";
 
 /**
  * The plan of a stack with the target `kubernetes`, without credentials or a cluster. HolySheep's key is set where the
- * stack is deployed; a plan needs none. Throws all problems at once.
+ * stack is deployed; a plan needs none. `models` are those of the stack, where they are loaded already: loading hashes their
+ * files. Throws all problems at once.
  */
-export function planStack({ config, file }: StackConfig): PreparedKubernetes {
-  const models = loadModels(path.resolve(projectRoot, config.models));
+export function planStack(
+  { config, file }: StackConfig,
+  models = loadModels(path.resolve(projectRoot, config.models)),
+): PreparedKubernetes {
   const prepared = prepareKubernetes(models.value, file, { config, project: projectRoot, hasApiKey: true });
   if ("problems" in prepared) throw new ProblemsError([...models.problems, ...prepared.problems]);
   refuse(models.problems);

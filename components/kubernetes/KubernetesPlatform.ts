@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { holysheepSecret } from "../../core/kubernetes/names.ts";
-import { apiKeysObject, type KubernetesPlan } from "../../core/kubernetes/plan.ts";
+import type { KubernetesPlan } from "../../core/kubernetes/plan.ts";
 import type { ObjectStore } from "../../core/spec/kubernetes.ts";
 import { ModelRepository, modelRepositoryArgs } from "../repository/ModelRepository.ts";
 import { Balancer } from "./Balancer.ts";
@@ -74,11 +74,13 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
         },
       );
     });
-    const apiKeys = apiKeysObject(plan);
     // After them: a call is led to a server only where it serves.
     const balancer = new Balancer(
       `${name}-balancer`,
-      { objects: plan.balancer, ...(apiKeys === undefined ? {} : { apiKeys }) },
+      {
+        objects: plan.balancer,
+        ...(plan.apiKeysSecret === undefined ? {} : { apiKeys: plan.apiKeysSecret }),
+      },
       { parent: this, dependsOn: [...namespace, ...policies, ...servers] },
     );
     this.address = balancer.address;

@@ -4,16 +4,16 @@ import type { ServerPlan } from "../platform.ts";
 import { callerName, type BalancerConfig, type KubernetesConfig } from "../spec/kubernetes.ts";
 import { suggest, type Problem } from "../spec/problem.ts";
 import { formatBytes, formatDuration } from "../spec/units.ts";
-import { balancerObjects } from "./balancer.ts";
+import type { BalancerObjects } from "./balancer.ts";
 import { ports } from "./names.ts";
 
-/** Everything wrong with what the config says of the balancer. `file` names the stack's config. */
+/** Everything wrong with what the config says of the balancer, and with what comes of it. `file` names the stack's config. */
 export function balancerProblems(
   servers: readonly ServerPlan[],
-  config: KubernetesConfig,
+  { balancer }: Pick<KubernetesConfig, "balancer">,
+  objects: Pick<BalancerObjects, "configMaps">,
   file: string,
 ): Problem[] {
-  const { balancer } = config;
   const report: Report = (path, message, hint) => ({
     file,
     path: `triton-platform:kubernetes.balancer.${path}`,
@@ -27,7 +27,7 @@ export function balancerProblems(
     ...serviceProblems(balancer, report),
   ];
   // A name that is wrong could break the file's own lines.
-  return problems.length > 0 || servers.length === 0 ? problems : configSizeProblems(servers, config, file);
+  return problems.length > 0 || servers.length === 0 ? problems : configSizeProblems(objects, file);
 }
 
 type Report = (path: string, message: string, hint: string) => Problem;
@@ -199,11 +199,9 @@ function serviceProblems({ service: wanted }: BalancerConfig, report: Report): P
 const mostConfigBytes = 1024 ** 2;
 
 function configSizeProblems(
-  servers: readonly ServerPlan[],
-  config: KubernetesConfig,
+  { configMaps: [configMap] }: Pick<BalancerObjects, "configMaps">,
   file: string,
 ): Problem[] {
-  const [configMap] = balancerObjects(servers, config).configMaps;
   const bytes = Object.values(configMap?.data ?? {}).reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   return bytes <= mostConfigBytes
     ? []

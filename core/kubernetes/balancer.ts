@@ -28,6 +28,7 @@ import {
 } from "./names.ts";
 import {
   containerResources,
+  podDisruptionBudget,
   pullSecrets,
   restrictedContainer,
   restrictedPod,
@@ -77,7 +78,9 @@ export function balancerObjects(servers: readonly ServerPlan[], config: Kubernet
     service: service(servers, config),
     timing,
     ...present({ apiKeysMap: apiKeysMap(config.balancer) }),
-    ...(config.balancer.replicas > 1 ? { podDisruptionBudget: podDisruptionBudget(config) } : {}),
+    ...(config.balancer.replicas > 1
+      ? { podDisruptionBudget: podDisruptionBudget(metadataOf(config), balancerSelector) }
+      : {}),
   };
 }
 
@@ -345,20 +348,6 @@ function mountsOf(configMap: string, { tls, clientCertificates, apiKeys }: Balan
     ...secret("tls", folders.tls, tls?.secretName),
     ...secret("client-certificates", folders.clientCertificates, clientCertificates?.secretName),
   ];
-}
-
-function podDisruptionBudget(config: KubernetesConfig): IPodDisruptionBudget {
-  return {
-    apiVersion: "policy/v1",
-    kind: "PodDisruptionBudget",
-    metadata: metadataOf(config),
-    spec: {
-      maxUnavailable: 1,
-      selector: { matchLabels: { ...balancerSelector } },
-      // A replica that is broken anyway never keeps a node from being drained.
-      unhealthyPodEvictionPolicy: "AlwaysAllow",
-    },
-  };
 }
 
 /** Metrics and the pod's own health are not among its ports: they are for callers inside the cluster. */

@@ -30,13 +30,14 @@ import { headroomPriorityClass, planServers, type PlannedServer } from "./server
  * repositories they read. Components turn each into a resource; `npm run plan` writes them to a folder.
  */
 export interface KubernetesPlan {
-  readonly namespace: string;
   /** Undefined where it is there already. */
   readonly namespaceObject?: INamespace;
   readonly servers: readonly PlannedServer[];
   /** Of the pods that keep room free; undefined where there are none. */
   readonly headroomPriorityClass?: IPriorityClass;
   readonly balancer: BalancerObjects;
+  /** Of the balancer's API keys: the component puts them in. Undefined where no keys are asked for. */
+  readonly apiKeysSecret?: ISecret;
   readonly networkPolicies: readonly INetworkPolicy[];
   /** HolySheep's key from the stack's config: the component puts it in. */
   readonly holysheepSecret?: ISecret;
@@ -87,14 +88,14 @@ export function planKubernetes(
   const { value: planned, problems } = planServers(servers, { ...config, builtImages }, kubernetes, file);
   const needsKey = servers.some(({ upstream }) => upstream !== undefined);
   const external = kubernetes.externalSecrets;
+  const balancer = balancerObjects(servers, kubernetes);
   const charts = gpuCharts(kubernetes.gpu);
   const headroom = servers.some(({ config: { autoscaling } }) => (autoscaling?.headroom ?? 0) > 0);
   return {
     value: {
-      namespace: kubernetes.namespace,
       servers: planned,
       serverImages: images.value,
-      balancer: balancerObjects(servers, kubernetes),
+      balancer,
       networkPolicies: networkPolicies(servers, kubernetes),
       charts,
       description: describe(servers, kubernetes),
@@ -108,6 +109,8 @@ export function planKubernetes(
             ? namespaceObject(kubernetes.gpu.namespace, "privileged")
             : undefined,
         headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
+        apiKeysSecret:
+          balancer.apiKeysMap === undefined ? undefined : emptySecret(apiKeysSecret.name, kubernetes),
         holysheepSecret:
           needsKey && external === undefined ? emptySecret(holysheepSecret.name, kubernetes) : undefined,
         holysheepExternalSecret:
@@ -120,17 +123,12 @@ export function planKubernetes(
       ...problems,
       ...images.problems,
       ...keyProblems(needsKey && external === undefined && !hasApiKey, file),
-      ...balancerProblems(servers, kubernetes, file),
+      ...balancerProblems(servers, kubernetes, balancer, file),
       ...chartProblems(kubernetes, file),
       ...networkPolicyProblems(servers, config, kubernetes, file),
       ...earlySecretProblems(kubernetes, file),
     ],
   };
-}
-
-/** The Secret of the balancer's API keys without its values; undefined where no keys are asked for. */
-export function apiKeysObject({ namespace, balancer }: KubernetesPlan): ISecret | undefined {
-  return balancer.apiKeysMap === undefined ? undefined : emptySecret(apiKeysSecret.name, { namespace });
 }
 
 /** Without values: those are secrets, which no plan holds. */

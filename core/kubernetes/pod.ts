@@ -1,4 +1,5 @@
 import type { IDeployment, IDeploymentSpec } from "kubernetes-models/apps/v1";
+import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import type {
   IPodSecurityContext,
   IPodSpec,
@@ -8,7 +9,7 @@ import type {
   ITopologySpreadConstraint,
 } from "kubernetes-models/v1";
 import type { Resources } from "../capacity/resources.ts";
-import { omit } from "../objects.ts";
+import { omit, present } from "../objects.ts";
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
 import { formatSize, type Bytes } from "../spec/units.ts";
 import type { Selector } from "./names.ts";
@@ -80,6 +81,23 @@ export function byteQuantity(bytes: Bytes): string {
 /** Thousandths of a core as the API server writes them: 1500 → `1500m`, 2000 → `2`. */
 export function cpuQuantity(thousandths: number): string {
   return thousandths % 1_000 === 0 ? String(thousandths / 1_000) : `${String(thousandths)}m`;
+}
+
+/** One replica at a time may be taken away on purpose, and a node's drain is never kept waiting for a broken one. */
+export function podDisruptionBudget(
+  metadata: IPodDisruptionBudget["metadata"],
+  selector: Selector,
+): IPodDisruptionBudget {
+  return {
+    apiVersion: "policy/v1",
+    kind: "PodDisruptionBudget",
+    ...present({ metadata }),
+    spec: {
+      maxUnavailable: 1,
+      selector: { matchLabels: { ...selector } },
+      unhealthyPodEvictionPolicy: "AlwaysAllow",
+    },
+  };
 }
 
 /** Names of Secrets as a pod refers to them. */

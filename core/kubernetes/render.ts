@@ -1,6 +1,6 @@
 import yaml from "js-yaml";
 import { manifest } from "../triton/repository.ts";
-import { apiKeysObject, type KubernetesPlan } from "./plan.ts";
+import type { KubernetesPlan } from "./plan.ts";
 
 /** Any object of the Kubernetes API, as far as files need it. */
 interface AnyObject {
@@ -60,7 +60,7 @@ export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
     ]),
     balancer.serviceAccount,
     ...balancer.configMaps,
-    apiKeysObject(plan),
+    plan.apiKeysSecret,
     balancer.service,
     balancer.deployment,
     balancer.podDisruptionBudget,

@@ -49,6 +49,7 @@ import {
 import {
   byteQuantity,
   containerResources,
+  podDisruptionBudget,
   pullSecrets,
   restrictedContainer,
   restrictedPod,
@@ -114,7 +115,14 @@ export function serverObjects(
     service: service(name, kubernetes),
     deployment: deployment(server, rollingUpdate, timing, config, kubernetes),
     timing,
-    ...(most > 1 ? { podDisruptionBudget: podDisruptionBudget(name, kubernetes) } : {}),
+    ...(most > 1
+      ? {
+          podDisruptionBudget: podDisruptionBudget(
+            metadataOf(name, kubernetes.namespace),
+            serverSelector(name),
+          ),
+        }
+      : {}),
     ...(autoscaling === undefined
       ? {}
       : autoscaler({ name, namespace: kubernetes.namespace, autoscaling, timing }, kubernetes)),
@@ -172,20 +180,6 @@ const tritonPorts = [
   { name: "grpc", port: ports.grpc },
   { name: "metrics", port: ports.metrics },
 ] as const;
-
-function podDisruptionBudget(server: string, { namespace }: KubernetesConfig): IPodDisruptionBudget {
-  return {
-    apiVersion: "policy/v1",
-    kind: "PodDisruptionBudget",
-    metadata: metadataOf(server, namespace),
-    spec: {
-      maxUnavailable: 1,
-      selector: { matchLabels: { ...serverSelector(server) } },
-      // A replica that is broken anyway never keeps a node from being drained.
-      unhealthyPodEvictionPolicy: "AlwaysAllow",
-    },
-  };
-}
 
 function autoscaler(
   server: ScaledServer,

@@ -26,8 +26,10 @@ const fileOf = ({ configMaps }: BalancerObjects): string => configMaps[0]?.data?
 const podOf = ({ deployment }: BalancerObjects): BalancerObjects["deployment"]["spec"]["template"]["spec"] =>
   deployment.spec.template.spec;
 const key = (digit: string): string => digit.repeat(64);
+const problemsOf = (config: KubernetesConfig, of: readonly ServerPlan[] = servers) =>
+  balancerProblems(of, config, balancerObjects(of, config), "Pulumi.test.yaml");
 const messages = (balancer: object): string[] =>
-  balancerProblems(servers, configOf(balancer), "Pulumi.test.yaml").map(
+  problemsOf(configOf(balancer)).map(
     ({ path, message }) => `${path.replace("triton-platform:kubernetes.balancer.", "")}: ${message}`,
   );
 
@@ -200,11 +202,7 @@ describe("problems with the balancer's config", () => {
       expect(limited(caller)).toEqual([
         `rateLimits.${caller}: ${caller} is never counted by itself: callers of IPv6 are known by their network of 64 bits`,
       ]);
-    const [problem] = balancerProblems(
-      servers,
-      configOf({ rateLimits: { "2001:db8:1:2:3:4:5:6": { requests: 1 } } }),
-      "Pulumi.test.yaml",
-    );
+    const [problem] = problemsOf(configOf({ rateLimits: { "2001:db8:1:2:3:4:5:6": { requests: 1 } } }));
     expect(problem?.hint).toBe("write 2001:db8:1:2::");
   });
 
@@ -233,11 +231,7 @@ describe("problems with the balancer's config", () => {
       ...model,
       spec: { ...model.spec, name: `${"m".repeat(250)}${String(i)}`, idempotent: false },
     }));
-    const found = balancerProblems(
-      [{ ...server, isDefault: true, models: many }],
-      configOf(),
-      "Pulumi.test.yaml",
-    );
+    const found = problemsOf(configOf(), [{ ...server, isDefault: true, models: many }]);
     expect(found.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^the balancer's file has .* MiB, and a ConfigMap holds 1 MiB$/),
     ]);
