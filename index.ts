@@ -2,20 +2,24 @@ import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { refusal, type Target } from "./components/target.ts";
 import { loadModels } from "./core/spec/load.ts";
-import { parsePlatform, type PlatformConfig } from "./core/spec/platform.ts";
+import { parsePlatform, servesModels, type PlatformConfig } from "./core/spec/platform.ts";
 import { formatAdvice, formatProblems } from "./core/spec/problem.ts";
 
 /** The program: config and specs → check → the stack's target → outputs. Every problem is shown at once. */
 export default async function program(): Promise<Record<string, unknown>> {
   const project = import.meta.dirname;
-  const file = `Pulumi.${pulumi.getStack()}.yaml`;
+  const stack = pulumi.getStack();
+  const file = `Pulumi.${stack}.yaml`;
   const parsed = parsePlatform(stackConfig(), file);
   if ("problems" in parsed) throw refusal(formatProblems(parsed.problems));
   const config = parsed.value;
-  const { value: models, problems } = loadModels(path.resolve(project, config.models));
+  // A stack that makes a cluster alone is not touched by what is wrong with a model.
+  const { value: models, problems } = servesModels(config)
+    ? loadModels(path.resolve(project, config.models))
+    : { value: [], problems: [] };
 
   const target = await loadTarget[config.target]();
-  const prepared = target.prepare(models, { config, project, file });
+  const prepared = target.prepare(models, { config, project, file, stack });
   if ("problems" in prepared) throw refusal(formatProblems([...problems, ...prepared.problems]));
   if (problems.length > 0) throw refusal(formatProblems(problems));
   const { notes, picture, advice } = prepared.value;
@@ -29,6 +33,7 @@ export default async function program(): Promise<Record<string, unknown>> {
 const loadTarget: Readonly<Record<PlatformConfig["target"], () => Promise<Target>>> = {
   local: async () => (await import("./components/local/target.ts")).target,
   kubernetes: async () => (await import("./components/kubernetes/target.ts")).target,
+  eks: async () => (await import("./components/aws/target.ts")).target,
 };
 
 /** The stack's config as plain values by `namespace:key`. Structured values come as JSON, scalars as text. */

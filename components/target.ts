@@ -16,6 +16,8 @@ export interface TargetOptions {
   readonly project: string;
   /** Name of the stack's config file, for problems. */
   readonly file: string;
+  /** The stack's own name, as in `dev`. */
+  readonly stack: string;
 }
 
 export interface Prepared {
@@ -24,8 +26,8 @@ export interface Prepared {
   /** How full GPUs and nodes are: lines of text. */
   readonly picture: readonly string[];
   readonly advice: readonly Advice[];
-  /** Registers the resources and returns the stack's outputs. */
-  build(): Record<string, unknown>;
+  /** Registers the resources and returns the stack's outputs; what has to be asked before is asked first. */
+  build(): Record<string, unknown> | Promise<Record<string, unknown>>;
 }
 
 /** What stops the program with this text and nothing else. */

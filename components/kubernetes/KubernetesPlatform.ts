@@ -48,8 +48,22 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
       const values = { [holysheepSecret.key]: args.holysheepApiKey };
       secrets.push(new KubernetesSecret(`${name}-holysheep`, plan.holysheepSecret, values, inNamespace));
     }
+    const { secretStore } = plan;
+    const stores =
+      secretStore === undefined
+        ? []
+        : [
+            new KubernetesObject(`${name}-secret-reader`, secretStore.serviceAccount, inNamespace),
+            new KubernetesObject(`${name}-secret-store`, secretStore.store, inNamespace),
+          ];
+    // What reads a store goes before it.
+    const fromStore = { parent: this, dependsOn: [...namespace, ...stores] };
     if (plan.holysheepExternalSecret !== undefined)
-      secrets.push(new KubernetesObject(`${name}-holysheep`, plan.holysheepExternalSecret, inNamespace));
+      secrets.push(new KubernetesObject(`${name}-holysheep`, plan.holysheepExternalSecret, fromStore));
+    const keys =
+      plan.apiKeysExternalSecret === undefined
+        ? []
+        : [new KubernetesObject(`${name}-api-keys`, plan.apiKeysExternalSecret, fromStore)];
     const priority =
       plan.headroomPriorityClass === undefined
         ? []
@@ -81,7 +95,7 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
         objects: plan.balancer,
         ...(plan.apiKeysSecret === undefined ? {} : { apiKeys: plan.apiKeysSecret }),
       },
-      { parent: this, dependsOn: [...namespace, ...policies, ...servers] },
+      { parent: this, dependsOn: [...namespace, ...policies, ...keys, ...servers] },
     );
     this.address = balancer.address;
     this.registerOutputs({ address: this.address });

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { capacityPicture } from "../../core/capacity/check.ts";
+import { asksForApiKeys } from "../../core/kubernetes/external-secrets.ts";
 import { planKubernetes, type KubernetesPlan } from "../../core/kubernetes/plan.ts";
 import { present } from "../../core/objects.ts";
 import { planPlatform, type PlatformPlan, type ServerPlan } from "../../core/platform.ts";
@@ -56,9 +57,9 @@ export function prepareKubernetes(
   };
 }
 
-function notesOn(servers: readonly ServerPlan[], { balancer }: KubernetesConfig): string[] {
+function notesOn(servers: readonly ServerPlan[], kubernetes: KubernetesConfig): string[] {
   const paid = servers.filter(({ upstream }) => upstream !== undefined).map(({ name }) => name);
-  const isOpen = balancer.apiKeys === undefined && balancer.clientCertificates === undefined;
+  const isOpen = !asksForApiKeys(kubernetes) && kubernetes.balancer.clientCertificates === undefined;
   return [
     ...servers.flatMap(({ name, config: { rollback } }) =>
       rollback === undefined

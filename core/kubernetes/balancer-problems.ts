@@ -10,10 +10,11 @@ import { ports } from "./names.ts";
 /** Everything wrong with what the config says of the balancer, and with what comes of it. `file` names the stack's config. */
 export function balancerProblems(
   servers: readonly ServerPlan[],
-  { balancer }: Pick<KubernetesConfig, "balancer">,
+  config: Pick<KubernetesConfig, "balancer" | "externalSecrets">,
   objects: Pick<BalancerObjects, "configMaps">,
   file: string,
 ): Problem[] {
+  const { balancer } = config;
   const report: Report = (path, message, hint) => ({
     file,
     path: `triton-platform:kubernetes.balancer.${path}`,
@@ -23,7 +24,7 @@ export function balancerProblems(
   const problems = [
     ...grpcPortProblems(servers, balancer, report),
     ...accessProblems(balancer, report),
-    ...rateLimitProblems(balancer, report),
+    ...rateLimitProblems(config, report),
     ...serviceProblems(balancer, report),
   ];
   // A name that is wrong could break the file's own lines.
@@ -90,14 +91,17 @@ function accessProblems(
 /** HAProxy keeps times as milliseconds in 31 bits, and an entry for twice the period. */
 const longestPeriod = 12 * 24 * 3_600_000_000;
 
-function rateLimitProblems(balancer: BalancerConfig, report: Report): Problem[] {
+type LimitedConfig = Pick<KubernetesConfig, "balancer" | "externalSecrets">;
+
+function rateLimitProblems(config: LimitedConfig, report: Report): Problem[] {
+  const { balancer } = config;
   const limits = Object.entries(balancer.rateLimits);
   const all: [string, RateLimit | undefined][] = [
     ["rateLimit", balancer.rateLimit],
     ...limits.map(([caller, limit]): [string, RateLimit] => [`rateLimits.${caller}`, limit]),
   ];
   return [
-    ...limits.flatMap(([caller]) => limitedCallerProblems(caller, balancer, report)),
+    ...limits.flatMap(([caller]) => limitedCallerProblems(caller, config, report)),
     ...all.flatMap(([path, limit]) =>
       limit === undefined || limit.period <= longestPeriod
         ? []
@@ -115,11 +119,13 @@ function rateLimitProblems(balancer: BalancerConfig, report: Report): Problem[] 
 /** Callers are those of the API keys and the subjects of certificates; without either, they are addresses. */
 function limitedCallerProblems(
   caller: string,
-  { apiKeys, clientCertificates }: BalancerConfig,
+  { balancer: { apiKeys, clientCertificates }, externalSecrets }: LimitedConfig,
   report: Report,
 ): Problem[] {
   const path = `rateLimits.${caller}`;
-  if (apiKeys === undefined && clientCertificates === undefined) {
+  // Whose keys are there is known to the store alone.
+  const areElsewhere = externalSecrets?.apiKeys !== undefined && apiKeys === undefined;
+  if (apiKeys === undefined && clientCertificates === undefined && !areElsewhere) {
     if (isIP(caller) === 0)
       return [
         report(
@@ -139,7 +145,7 @@ function limitedCallerProblems(
           ),
         ];
   }
-  if (clientCertificates !== undefined) {
+  if (clientCertificates !== undefined || areElsewhere) {
     return callerName.test(caller)
       ? []
       : [report(path, `\`${caller}\` is no caller's name`, "use letters, digits and . _ @ -, at most 64")];

@@ -17,6 +17,7 @@ import type { ServerPlan } from "../platform.ts";
 import { sha256 } from "../spec/artifacts.ts";
 import type { BalancerConfig, KubernetesConfig } from "../spec/kubernetes.ts";
 import { balancerTiming, type BalancerTiming } from "../timing/kubernetes.ts";
+import { asksForApiKeys } from "./external-secrets.ts";
 import {
   apiKeysSecret,
   balancerName,
@@ -150,7 +151,7 @@ function haproxyConfig(
         grpcPort: ports.grpc,
       },
     })),
-    cluster: clusterOptions(timing, config.balancer),
+    cluster: clusterOptions(timing, config),
   });
 }
 
@@ -162,8 +163,9 @@ function slots({ config }: ServerPlan): number {
   return Math.max(16, 2 ** Math.ceil(Math.log2(2 * mostReplicas(config))));
 }
 
-function clusterOptions({ discovery }: BalancerTiming, balancer: BalancerConfig): ClusterOptions {
-  const { tls, clientCertificates, apiKeys, rateLimit, rateLimits } = balancer;
+function clusterOptions({ discovery }: BalancerTiming, config: KubernetesConfig): ClusterOptions {
+  const { balancer } = config;
+  const { tls, clientCertificates, rateLimit, rateLimits } = balancer;
   const share = (limit: RateLimit): RateLimit => shareOf(limit, balancer.replicas);
   return {
     healthPort: ports.health,
@@ -188,14 +190,14 @@ function clusterOptions({ discovery }: BalancerTiming, balancer: BalancerConfig)
               : { clientAuthorities: `${folders.clientCertificates}/ca.crt` }),
           },
         }),
-    ...(apiKeys === undefined
-      ? {}
-      : {
+    ...(asksForApiKeys(config)
+      ? {
           apiKeys: {
             file: `${folders.apiKeys}/${apiKeysSecret.key}`,
             map: `${folders.config}/${files.apiKeys}`,
           },
-        }),
+        }
+      : {}),
   };
 }
 
@@ -257,7 +259,7 @@ function pod(
   timing: BalancerTiming,
   config: KubernetesConfig,
 ): IPodSpec {
-  const mounts = mountsOf(configMap, config.balancer);
+  const mounts = mountsOf(configMap, config);
   return {
     serviceAccountName: balancerName,
     automountServiceAccountToken: false,
@@ -325,7 +327,8 @@ interface Mount {
 }
 
 /** Secrets are for the pod's group alone to read. */
-function mountsOf(configMap: string, { tls, clientCertificates, apiKeys }: BalancerConfig): Mount[] {
+function mountsOf(configMap: string, config: KubernetesConfig): Mount[] {
+  const { tls, clientCertificates } = config.balancer;
   const secret = (name: string, mountPath: string, secretName: string | undefined): Mount[] =>
     secretName === undefined
       ? []
@@ -344,7 +347,7 @@ function mountsOf(configMap: string, { tls, clientCertificates, apiKeys }: Balan
       mount: { name: "run", mountPath: folders.run },
       volume: { name: "run", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
     },
-    ...secret("api-keys", folders.apiKeys, apiKeys === undefined ? undefined : apiKeysSecret.name),
+    ...secret("api-keys", folders.apiKeys, asksForApiKeys(config) ? apiKeysSecret.name : undefined),
     ...secret("tls", folders.tls, tls?.secretName),
     ...secret("client-certificates", folders.clientCertificates, clientCertificates?.secretName),
   ];

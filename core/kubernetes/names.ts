@@ -41,6 +41,9 @@ export const holysheepSecret = { name: "holysheep", key: "api-key" } as const;
 /** Secret with the sha256 of each API key and its caller: a HAProxy map. */
 export const apiKeysSecret = { name: "triton-balancer-api-keys", key: "api-keys.map" } as const;
 
+/** SecretStore of the platform's own, and the ServiceAccount that reads it. */
+export const secretReaderName = "triton-secrets";
+
 /** Ports of Triton's pods and of the balancer's. */
 export const ports = {
   http: 8000,

@@ -11,7 +11,12 @@ import { servedVersions } from "../triton/repository.ts";
 import { balancerProblems } from "./balancer-problems.ts";
 import { balancerObjects, type BalancerObjects } from "./balancer.ts";
 import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
-import { holysheepExternalSecret } from "./external-secrets.ts";
+import {
+  apiKeysExternalSecret,
+  holysheepExternalSecret,
+  secretStore,
+  type SecretStoreObjects,
+} from "./external-secrets.ts";
 import {
   apiKeysSecret,
   balancerName,
@@ -36,13 +41,17 @@ export interface KubernetesPlan {
   /** Of the pods that keep room free; undefined where there are none. */
   readonly headroomPriorityClass?: IPriorityClass;
   readonly balancer: BalancerObjects;
-  /** Of the balancer's API keys: the component puts them in. Undefined where no keys are asked for. */
+  /** Of the balancer's API keys: the component puts them in. Undefined where no keys are in the stack's config. */
   readonly apiKeysSecret?: ISecret;
+  /** The balancer's API keys from External Secrets. */
+  readonly apiKeysExternalSecret?: IExternalSecret;
   readonly networkPolicies: readonly INetworkPolicy[];
   /** HolySheep's key from the stack's config: the component puts it in. */
   readonly holysheepSecret?: ISecret;
   /** HolySheep's key from External Secrets. */
   readonly holysheepExternalSecret?: IExternalSecret;
+  /** Where External Secrets reads; undefined where that is there already, or nothing is read. */
+  readonly secretStore?: SecretStoreObjects;
   /** Of the GPU add-ons; undefined where there are none. */
   readonly addonsNamespaceObject?: INamespace;
   readonly charts: readonly ChartRelease[];
@@ -110,19 +119,25 @@ export function planKubernetes(
             : undefined,
         headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
         apiKeysSecret:
-          balancer.apiKeysMap === undefined ? undefined : emptySecret(apiKeysSecret.name, kubernetes),
+          balancer.apiKeysMap === undefined || external?.apiKeys !== undefined
+            ? undefined
+            : emptySecret(apiKeysSecret.name, kubernetes),
+        apiKeysExternalSecret: external && apiKeysExternalSecret(external, kubernetes.namespace),
         holysheepSecret:
-          needsKey && external === undefined ? emptySecret(holysheepSecret.name, kubernetes) : undefined,
+          needsKey && external?.holysheepApiKey === undefined
+            ? emptySecret(holysheepSecret.name, kubernetes)
+            : undefined,
         holysheepExternalSecret:
           needsKey && external !== undefined
             ? holysheepExternalSecret(external, kubernetes.namespace)
             : undefined,
+        secretStore: external && secretStore(external, kubernetes.namespace),
       }),
     },
     problems: [
       ...problems,
       ...images.problems,
-      ...keyProblems(needsKey && external === undefined && !hasApiKey, file),
+      ...keyProblems(needsKey && external?.holysheepApiKey === undefined && !hasApiKey, file),
       ...balancerProblems(servers, kubernetes, balancer, file),
       ...chartProblems(kubernetes, file),
       ...networkPolicyProblems(servers, config, kubernetes, file),
@@ -188,7 +203,7 @@ function keyProblems(missing: boolean, file: string): Problem[] {
           file,
           path: "holysheep:apiKey",
           message: "missing, and models call HolySheep's API",
-          hint: "set it with `pulumi config set --secret holysheep:apiKey`, or name kubernetes.externalSecrets",
+          hint: "set it with `pulumi config set --secret holysheep:apiKey`, or name kubernetes.externalSecrets.holysheepApiKey",
         },
       ]
     : [];

@@ -46,8 +46,11 @@ export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
     plan.namespaceObject,
     plan.addonsNamespaceObject,
     ...plan.networkPolicies,
+    plan.secretStore?.serviceAccount,
+    plan.secretStore?.store,
     plan.holysheepSecret,
     plan.holysheepExternalSecret,
+    plan.apiKeysExternalSecret,
     plan.headroomPriorityClass,
     ...plan.servers.flatMap(({ objects: server }) => [
       server.serviceAccount,

@@ -54,7 +54,7 @@ const imagesSchema = z.strictObject({
 });
 
 /** In a bucket, a volume or an image, without slashes at its ends. */
-const folder = z
+export const folder = z
   .string()
   .regex(
     /^[\w.=@-]+(\/[\w.=@-]+)*$/,
@@ -65,7 +65,7 @@ const folder = z
   });
 
 /** A second, of a download: 0 would take for ever. */
-const rate = size.refine((bytes) => bytes > 0, {
+export const rate = size.refine((bytes) => bytes > 0, {
   error: "nothing ever comes at this rate: write more than 0",
 });
 
@@ -247,7 +247,7 @@ const chartSchema = z.strictObject({
 });
 
 /** A chart of an add-on: pinned here, replaceable for clusters without the internet. */
-function chart(repository: string, name: string, version: string): z.ZodPrefault<typeof chartSchema> {
+export function chart(repository: string, name: string, version: string): z.ZodPrefault<typeof chartSchema> {
   return chartSchema.prefault({ repository, chart: name, version });
 }
 
@@ -278,16 +278,36 @@ const autoscalerSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("hpa") }),
 ]);
 
-const externalSecretsSchema = z.strictObject({
-  /** Of External Secrets. */
-  store: z.strictObject({
-    name: existingName,
-    kind: z.enum(["SecretStore", "ClusterSecretStore"]).default("ClusterSecretStore"),
-  }),
-  refreshInterval: duration.default(3_600_000_000),
-  /** Where HolySheep's key lies in the store. */
-  holysheepApiKey: z.strictObject({ key: z.string().min(1), property: z.string().min(1).optional() }),
+/** A value in a store of secrets. */
+const storedValueSchema = z.strictObject({
+  key: z.string().min(1),
+  property: z.string().min(1).optional(),
 });
+
+const externalSecretsFields = z.strictObject({
+  /** Of External Secrets: a store that is there. */
+  store: z
+    .strictObject({
+      name: existingName,
+      kind: z.enum(["SecretStore", "ClusterSecretStore"]).default("ClusterSecretStore"),
+    })
+    .optional(),
+  /** A store to be made here: AWS Secrets Manager, read by a role that a ServiceAccount of this namespace takes (IRSA). */
+  aws: z.strictObject({ region: z.string().min(1), roleArn: z.string().startsWith("arn:") }).optional(),
+  refreshInterval: duration.default(3_600_000_000),
+  /** Where HolySheep's key lies in the store. Needed where models call it. */
+  holysheepApiKey: storedValueSchema.optional(),
+  /**
+   * Where the balancer's API keys lie: a text with the sha256 of a key and its caller in each line. Then they may change
+   * there, and `balancer.apiKeys` is not looked at. Default: the config's own.
+   */
+  apiKeys: storedValueSchema.optional(),
+});
+
+const externalSecretsSchema = externalSecretsFields.refine(
+  ({ store, aws }) => (store === undefined) !== (aws === undefined),
+  { error: "secrets come from either a `store` that is there or one on `aws`: write one of them" },
+);
 
 const serverImageSchema = z.strictObject({
   /** Repository the image is pushed to, without a tag. */
@@ -303,7 +323,8 @@ const serverImageSchema = z.strictObject({
   requirements: z.string().min(1),
 });
 
-export const kubernetesSchema = z.strictObject({
+/** As it is written: what a target makes itself is not in it. */
+export const kubernetesSectionSchema = z.strictObject({
   /** Default: $KUBECONFIG, else ~/.kube/config. */
   kubeconfig: z.string().min(1).optional(),
   /** Default: the kubeconfig's current one. */
@@ -315,7 +336,8 @@ export const kubernetesSchema = z.strictObject({
   /** Triton's image with the models' Python packages in it, built here. Default: none is built. */
   serverImage: serverImageSchema.optional(),
   imagePullSecrets: z.array(existingName).default([]),
-  repository: z.discriminatedUnion("source", [objectStoreSchema, claimSchema, imageVolumeSchema]),
+  /** Where models come from. The target `kubernetes` needs it; on `eks` it is made. */
+  repository: z.discriminatedUnion("source", [objectStoreSchema, claimSchema, imageVolumeSchema]).optional(),
   balancer: balancerSchema.prefault({}),
   autoscaler: autoscalerSchema.optional(),
   /** The cluster's DNS domain. */
@@ -348,6 +370,10 @@ export const kubernetesSchema = z.strictObject({
     .default([{ key: "nvidia.com/gpu", operator: "Exists" }]),
 });
 
+/** With all that a cluster's plan is made of. */
+export const kubernetesSchema = kubernetesSectionSchema.required({ repository: true });
+
+export type KubernetesSection = Readonly<z.output<typeof kubernetesSectionSchema>>;
 export type KubernetesConfig = Readonly<z.output<typeof kubernetesSchema>>;
 export type RepositorySource = KubernetesConfig["repository"];
 export type ObjectStore = Extract<RepositorySource, { source: "s3" }>;

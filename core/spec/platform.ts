@@ -3,7 +3,8 @@ import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
-import { autoscalingSchema, kubernetesSchema, type KubernetesConfig } from "./kubernetes.ts";
+import { eksSchema, type EksConfig } from "./eks.ts";
+import { autoscalingSchema, kubernetesSectionSchema, type KubernetesConfig } from "./kubernetes.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
 
@@ -126,7 +127,7 @@ const holysheepSchema = z.strictObject({
     .transform(() => undefined),
 });
 
-export const targets = ["local", "kubernetes"] as const;
+export const targets = ["local", "kubernetes", "eks"] as const;
 
 const platformFields = z.strictObject({
   target: z.enum(targets),
@@ -148,29 +149,47 @@ const platformFields = z.strictObject({
         ),
       serverSchema,
     )
-    .refine(
-      (servers) => Object.keys(servers).length > 0,
-      "there is no server: add one, like `gpu: { replicas: 2 }`",
-    ),
+    .default({}),
   /** The server that answers calls that name no model, and serves every model no other server lists. */
   defaultServer: z.string().min(1),
   /** The machines that replicas run on, by pool; with them, it is checked that all find room. */
   nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
   local: localSchema.prefault({}),
-  /** Needed by the target `kubernetes`. */
-  kubernetes: kubernetesSchema.optional(),
+  /** Needed by the target `kubernetes`; on `eks` it says what is another than usual. */
+  kubernetes: kubernetesSectionSchema.optional(),
+  /** Needed by the target `eks`. */
+  eks: eksSchema.optional(),
   holysheep: holysheepSchema,
 });
 
-export const platformSchema = platformFields.refine(
-  ({ target, kubernetes }) => target !== "kubernetes" || kubernetes !== undefined,
-  {
+export const platformSchema = platformFields
+  .refine(({ target, kubernetes }) => target !== "kubernetes" || kubernetes !== undefined, {
     path: ["kubernetes"],
     error: "missing, and the target kubernetes needs it: name at least `repository`, where models come from",
-  },
-);
+  })
+  .refine(
+    ({ target, kubernetes }) =>
+      target !== "kubernetes" || kubernetes === undefined || kubernetes.repository !== undefined,
+    {
+      path: ["kubernetes", "repository"],
+      error: "missing: say where models come from, like `{ source: s3, bucket: models }`",
+    },
+  )
+  .refine(({ target, eks }) => target !== "eks" || eks !== undefined, {
+    path: ["eks"],
+    error: "missing, and the target eks needs it: name at least `account`, `region` and `tags`",
+  })
+  .refine((config) => !servesModels(config) || Object.keys(config.servers).length > 0, {
+    path: ["servers"],
+    error: "there is no server: add one, like `gpu: { replicas: 2 }`",
+  });
 
-export type PlatformConfig = Readonly<z.output<typeof platformSchema>>;
+/** Whether a stack deploys models: one that makes a network or a cluster alone does not. */
+export function servesModels({ target, eks }: Pick<PlatformConfig, "target" | "eks">): boolean {
+  return target !== "eks" || eks === undefined || eks.layers.includes("workload");
+}
+
+export type PlatformConfig = Readonly<z.output<typeof platformFields>>;
 export type LocalConfig = PlatformConfig["local"];
 export type NodeConfig = PlatformConfig["nodes"][string];
 /** Fields a server group may have in a stack's config. */
@@ -201,9 +220,15 @@ export function parsePlatform(
 
 /** The section of the target `kubernetes`, which the schema demands for it. */
 export function kubernetesOf({ kubernetes }: PlatformConfig): KubernetesConfig {
-  if (kubernetes === undefined)
+  if (kubernetes?.repository === undefined)
     throw new Error("the schema lets no target kubernetes without its section through");
-  return kubernetes;
+  return { ...kubernetes, repository: kubernetes.repository };
+}
+
+/** The section of the target `eks`, which the schema demands for it. */
+export function eksOf({ eks }: PlatformConfig): EksConfig {
+  if (eks === undefined) throw new Error("the schema lets no target eks without its section through");
+  return eks;
 }
 
 /** `servers.gpu` as the stack's file has it: `triton-platform:servers.gpu`; `holysheep.model` as `holysheep:model`. */

@@ -3,6 +3,7 @@ import { planServers, type PlannedServer, type ServerObjects } from "../../core/
 import { planPlatform } from "../../core/platform.ts";
 import type { Model } from "../../core/spec/load.ts";
 import type { KubernetesConfig } from "../../core/spec/kubernetes.ts";
+import { kubernetesOf } from "../../core/spec/platform.ts";
 import type { Problem } from "../../core/spec/problem.ts";
 import { modelOf, platformOf, type PlatformFields } from "./models.ts";
 
@@ -47,8 +48,7 @@ export function planCluster(
     ...rest,
     kubernetes: { repository: { source: "s3", bucket: "models" }, ...fields },
   });
-  const { kubernetes } = config;
-  if (kubernetes === undefined) throw new Error("the platform has a cluster");
+  const kubernetes = kubernetesOf(config);
   const file = "Pulumi.test.yaml";
   const platform = planPlatform(models, config, file);
   const { value: servers, problems } = planServers(platform.value.servers, config, kubernetes, file);

@@ -1,25 +1,37 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
-import { holysheepExternalSecret } from "../../../core/kubernetes/external-secrets.ts";
-import { holysheepSecret } from "../../../core/kubernetes/names.ts";
+import {
+  apiKeysExternalSecret,
+  asksForApiKeys,
+  holysheepExternalSecret,
+  secretStore,
+} from "../../../core/kubernetes/external-secrets.ts";
+import { apiKeysSecret, holysheepSecret } from "../../../core/kubernetes/names.ts";
 import { kubernetesSchema } from "../../../core/spec/kubernetes.ts";
 import { formatDuration } from "../../../core/spec/units.ts";
 
 type Fields = NonNullable<z.input<typeof kubernetesSchema>["externalSecrets"]>;
 
-function externalSecret(fields: Partial<Fields> = {}) {
-  const { externalSecrets, namespace } = kubernetesSchema.parse({
+function configOf(externalSecrets: Fields) {
+  const config = kubernetesSchema.parse({
     namespace: "models",
     repository: { source: "persistentVolumeClaim", claimName: "models" },
-    externalSecrets: {
-      store: { name: "aws" },
-      holysheepApiKey: { key: "prod/holysheep", property: "api-key" },
-      ...fields,
-    },
+    externalSecrets,
   });
-  if (externalSecrets === undefined) throw new Error("it was just written");
-  return holysheepExternalSecret(externalSecrets, namespace);
+  if (config.externalSecrets === undefined) throw new Error("it was just written");
+  return { ...config, externalSecrets: config.externalSecrets };
+}
+
+function externalSecret(fields: Partial<Fields> = {}) {
+  const { externalSecrets, namespace } = configOf({
+    store: { name: "aws" },
+    holysheepApiKey: { key: "prod/holysheep", property: "api-key" },
+    ...fields,
+  });
+  const object = holysheepExternalSecret(externalSecrets, namespace);
+  if (object === undefined) throw new Error("the store has the key");
+  return object;
 }
 
 describe("HolySheep's key from a secret store", () => {
@@ -71,5 +83,57 @@ describe("HolySheep's key from a secret store", () => {
         expect(seconds * 1e6 - microseconds).toBeLessThan(1e6);
       }),
     );
+  });
+});
+
+describe("a store of the platform's own", () => {
+  const roleArn = "arn:aws:iam::111122223333:role/triton-secrets";
+  const { externalSecrets, namespace, ...rest } = configOf({
+    aws: { region: "eu-central-1", roleArn },
+    holysheepApiKey: { key: "triton/holysheep" },
+    apiKeys: { key: "triton/api-keys" },
+  });
+
+  it("is read by a ServiceAccount that has the role, and by nobody else", () => {
+    const objects = secretStore(externalSecrets, namespace);
+    expect(objects?.serviceAccount.metadata).toMatchObject({
+      name: "triton-secrets",
+      namespace: "models",
+      annotations: { "eks.amazonaws.com/role-arn": roleArn },
+    });
+    expect(objects?.store).toMatchObject({
+      kind: "SecretStore",
+      metadata: { namespace: "models" },
+      spec: {
+        provider: {
+          aws: {
+            service: "SecretsManager",
+            region: "eu-central-1",
+            auth: { jwt: { serviceAccountRef: { name: objects?.serviceAccount.metadata?.name } } },
+          },
+        },
+      },
+    });
+  });
+
+  it("gives the keys of callers to the Secret that balancers mount", () => {
+    const { spec } = apiKeysExternalSecret(externalSecrets, namespace) ?? {};
+    expect(spec?.secretStoreRef).toEqual({ name: "triton-secrets", kind: "SecretStore" });
+    expect(spec?.target?.name).toBe(apiKeysSecret.name);
+    expect(spec?.data).toEqual([{ secretKey: apiKeysSecret.key, remoteRef: { key: "triton/api-keys" } }]);
+    expect(asksForApiKeys({ ...rest, externalSecrets })).toBe(true);
+  });
+
+  it("is not made where another is named, nor keys asked for that nobody has", () => {
+    const other = configOf({ store: { name: "vault" } });
+    expect(secretStore(other.externalSecrets, namespace)).toBeUndefined();
+    expect(apiKeysExternalSecret(other.externalSecrets, namespace)).toBeUndefined();
+    expect(holysheepExternalSecret(other.externalSecrets, namespace)).toBeUndefined();
+    expect(asksForApiKeys(other)).toBe(false);
+  });
+
+  it("is either here or there", () => {
+    for (const externalSecrets of [{}, { store: { name: "vault" }, aws: { region: "us-east-1", roleArn } }])
+      expect(() => configOf(externalSecrets)).toThrow("a `store` that is there or one on `aws`");
   });
 });
