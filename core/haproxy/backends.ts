@@ -25,17 +25,27 @@ export function backends(server: BalancedGroup): string[] {
     // The HTTP frontend forbids the replay per model.
     "retry-on conn-failure empty-response",
     "balance leastconn",
-    // Reusing a connection that the server is about to close costs a replay, which a costly call must not have.
-    `http-reuse ${replayable ? "always" : "safe"}`,
+    ...connectionUse(replayable),
   ]);
   const grpc = backend(server, "grpc", [
     // The model is not to be seen here: the whole group is replayed, or nothing of it.
     `retry-on conn-failure${replayable ? " empty-response" : ""}`,
     "balance leastconn",
+    // A server that goes says which calls it takes no more (GOAWAY), so a connection that is kept loses none.
     `http-reuse ${replayable ? "always" : "safe"}`,
   ]);
   if (!keepsConversations(plan)) return [http, grpc];
   return [http, conversations(server, "http"), grpc, conversations(server, "grpc")];
+}
+
+/**
+ * How an HTTP group's connections are used. One that was kept may be closed by the server as the next call goes out on it:
+ * HAProxy then sends the call again on another, or, where it may not, closes the client's connection without a word
+ * (src/http_ana.c, `abort_keep_alive`). So a call that must not be sent twice has a connection of its own, which costs
+ * it a fraction of a millisecond.
+ */
+function connectionUse(replayable: boolean): string[] {
+  return replayable ? ["http-reuse always"] : ["option http-server-close"];
 }
 
 /** Where the default backend of a group, or the one of its conversations, is to be found by a frontend. */
@@ -116,6 +126,7 @@ function conversations({ plan, replicas }: BalancedGroup, protocol: Protocol): s
     "retry-on conn-failure",
     "balance hdr(x-conversation-key)",
     "hash-type consistent sdbm avalanche",
+    ...(protocol === "http" ? connectionUse(false) : []),
   ];
   if (!("hostname" in replicas)) {
     const tracked = replicas.map(

@@ -61,6 +61,7 @@ describe.skipIf(missingForReal.length > 0)(
       expect(Object.keys(counts.http).sort(), all).toEqual(answers);
       expect(Object.keys(counts.grpc).sort(), all).toEqual(answers);
       expect(Object.keys(counts.llm), all).toEqual(["ok"]);
+      expect(Object.keys(counts["llm-grpc"]), all).toEqual(["ok"]);
     }
 
     function scale(key?: string, host?: string): Promise<Answer> {

@@ -49,7 +49,10 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
     folder = mkdtempSync(path.join(tmpdir(), "balancer-"));
   });
   afterEach(async () => {
-    for (const backend of backends) backend.setReady(true);
+    for (const backend of backends) {
+      backend.setReady(true);
+      backend.setClosingKept(false);
+    }
     await Promise.all(running.splice(0).map((balancer) => balancer.stop()));
     rmSync(folder, { recursive: true });
   });
@@ -327,6 +330,31 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
     expect(await statusOf(health("ready"))).toBe(503);
     expect(await statusOf(health("live"))).toBe(200);
     expect((await call(balancer)).status).toBe(200);
+  });
+
+  it("loses no call on a connection that its server closes: it sends it again, or has not kept it", async () => {
+    const balancer = await start();
+    for (const backend of backends) backend.setClosingKept(true);
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+    const post = (model: string, headers: http.OutgoingHttpHeaders): Promise<number | undefined> =>
+      new Promise((resolve, reject) => {
+        const url = httpUrl(balancer, `/v2/models/${model}/infer`);
+        const request = http.request(url, { method: "POST", agent, headers }, (response) => {
+          response.on("end", () => {
+            resolve(response.statusCode);
+          });
+          response.resume();
+        });
+        request.on("error", reject);
+        request.end("{}");
+      });
+    // The same client's connection throughout: without one before it, HAProxy would say 502.
+    for (let i = 0; i < 20; i += 1) {
+      expect(await post("embedding-model", {})).toBe(200);
+      expect(await post("llm-backend", {})).toBe(200);
+      expect(await post("llm-backend", { "x-conversation-id": "holiday" })).toBe(200);
+    }
+    agent.destroy();
   });
 
   it("goes without losing a call", async () => {

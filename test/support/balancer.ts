@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
@@ -36,6 +36,8 @@ export interface Backend {
   setReadyDelay: (delay: number) => void;
   /** How often it has said whether it is ready. */
   readyAnswers: () => number;
+  /** Whether it closes an HTTP connection that was kept just as another call comes on it, as one that is to go does. */
+  setClosingKept: (closes: boolean) => void;
   close: () => Promise<void>;
 }
 
@@ -47,9 +49,16 @@ export async function startBackend(name: string, host = "127.0.0.1", ports = [0,
   let isReady = true;
   let readyDelay = 0;
   let readyAnswers = 0;
+  let isClosingKept = false;
+  const used = new WeakSet<Socket>();
   const seen = (path = "", headers: object): string => JSON.stringify({ server: name, path, headers });
   const web = http.createServer((request, response) => {
     const asksForHealth = request.url === "/v2/health/ready";
+    if (isClosingKept && used.has(request.socket)) {
+      request.socket.destroy();
+      return;
+    }
+    used.add(request.socket);
     request.resume();
     request.on("end", () => {
       setTimeout(
@@ -102,6 +111,9 @@ export async function startBackend(name: string, host = "127.0.0.1", ports = [0,
       readyDelay = delay;
     },
     readyAnswers: () => readyAnswers,
+    setClosingKept: (closes) => {
+      isClosingKept = closes;
+    },
     close: async () => {
       for (const session of sessions) session.destroy();
       web.closeAllConnections();

@@ -2,8 +2,8 @@
 
 Standard input: a JSON line `{"host", "name", "authorities", "key"}`: the balancer's address, its name in
 the certificate, the PEM file of who signed that, the API key; then any line stops. Standard output: a line
-`ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12}, "llm": {"ok": 12}}`,
-counts by the factor that the model has multiplied by, or by error. Nothing is tried again. Stops by itself
+`ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12}, "llm": {"ok": 12},
+"llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by error. Nothing is tried again. Stops by itself
 after 180 s.
 """
 
@@ -68,6 +68,29 @@ async def post(model, body, outcome, settings, stop, counts) -> None:  # noqa: A
 
 async def scale_over_grpc(settings: Settings, stop: asyncio.Event, counts: collections.Counter) -> None:
     """One client of the model `scale` with a channel of its own."""
+    tensor = grpc_client.InferInput("x", [1, 2], "FP32")
+    tensor.set_data_from_numpy(np.array([[1, 10]], dtype=np.float32))
+
+    def outcome(answer: grpc_client.InferResult) -> str:
+        return factor(answer.as_numpy("y").reshape(-1).tolist())
+
+    await infer("scale", tensor, {}, outcome, settings, stop, counts)
+
+
+async def ask_llm_over_grpc(settings: Settings, stop: asyncio.Event, counts: collections.Counter) -> None:
+    """One client of the model `llm-backend` with a channel of its own."""
+    tensor = grpc_client.InferInput("prompt", [1, 1], "BYTES")
+    tensor.set_data_from_numpy(np.array([[b"How are you?"]], dtype=np.object_))
+
+    def outcome(answer: grpc_client.InferResult) -> str:
+        text = answer.as_numpy("generated_text").reshape(-1)[0].decode()
+        return "ok" if "LLM simulator" in text else text
+
+    await infer("llm-backend", tensor, {"x-triton-server": "llm"}, outcome, settings, stop, counts)
+
+
+async def infer(model, tensor, headers, outcome, settings, stop, counts) -> None:  # noqa: ANN001
+    """Makes one unary call after the other."""
     client = grpc_client.InferenceServerClient(
         f"{settings['host']}:8001",
         ssl=True,
@@ -78,12 +101,10 @@ async def scale_over_grpc(settings: Settings, stop: asyncio.Event, counts: colle
             ("grpc.use_local_subchannel_pool", 1),
         ],
     )
-    tensor = grpc_client.InferInput("x", [1, 2], "FP32")
-    tensor.set_data_from_numpy(np.array([[1, 10]], dtype=np.float32))
+    headers = {"x-api-key": settings["key"], **headers}
     while not stop.is_set():
         try:
-            answer = await client.infer("scale", [tensor], headers={"x-api-key": settings["key"]})
-            counts[factor(answer.as_numpy("y").reshape(-1).tolist())] += 1
+            counts[outcome(await client.infer(model, [tensor], headers=headers))] += 1
         except grpc_client.InferenceServerException as error:
             counts[str(error)[:200]] += 1
         await asyncio.sleep(PAUSE_SECONDS)
@@ -100,7 +121,12 @@ async def main() -> None:
     """Runs the callers until told to stop."""
     settings = json.loads(sys.stdin.readline())
     stop = asyncio.Event()
-    callers = {"http": scale_over_http, "grpc": scale_over_grpc, "llm": ask_llm}
+    callers = {
+        "http": scale_over_http,
+        "grpc": scale_over_grpc,
+        "llm": ask_llm,
+        "llm-grpc": ask_llm_over_grpc,
+    }
     counts = {name: collections.Counter() for name in callers}
     tasks = [
         asyncio.create_task(call(settings, stop, counts[name]))

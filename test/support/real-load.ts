@@ -13,7 +13,7 @@ export interface Entrance {
   readonly authorities: string;
 }
 
-const countsSchema = z.record(z.enum(["http", "grpc", "llm"]), z.record(z.string(), z.number()));
+const countsSchema = z.record(z.enum(["http", "grpc", "llm", "llm-grpc"]), z.record(z.string(), z.number()));
 /** Calls by what came of them, for each kind of client. */
 export type Counts = z.output<typeof countsSchema>;
 
