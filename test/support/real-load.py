@@ -3,8 +3,8 @@
 Standard input: a JSON line `{"host", "name", "authorities", "key"}`: the balancer's address, its name in
 the certificate, the PEM file of who signed that, the API key; then any line stops. Standard output: a line
 `ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12}, "llm": {"ok": 12},
-"llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by error. Nothing is tried again. Stops by itself
-after 180 s.
+"llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by error. Nothing is
+tried again. Stops by itself after 180 s.
 """
 
 import asyncio
