@@ -17,9 +17,9 @@ import {
   groupsOf,
   grpcCall,
   parseSeen,
-  portOf,
   startBackend,
   startBalancer,
+  startService,
   statusOf,
   until,
   type Backend,
@@ -364,28 +364,8 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
     });
     const going = await start({ threads: 2 }, first);
     const staying = await start({ threads: 2 }, second);
-    // As a Service does it: new connections go elsewhere, old ones stay.
-    let target = going;
-    const sockets = new Set<net.Socket>();
-    const forward = (port: (balancer: Balancer) => number): net.Server =>
-      net.createServer((client) => {
-        const server = net.connect(port(target), "127.0.0.1");
-        for (const [from, to] of [
-          [client, server],
-          [server, client],
-        ] as const) {
-          sockets.add(from);
-          from.pipe(to);
-          from.on("error", () => to.destroy());
-          from.on("close", () => sockets.delete(from));
-        }
-      });
-    const web = forward(({ ports }) => ports.http);
-    const grpc = forward(({ ports }) => ports.grpc);
-    await Promise.all(
-      [web, grpc].map((server) => new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))),
-    );
-    const load = callers(portOf(web.address()), portOf(grpc.address()));
+    const service = await startService(going);
+    const load = callers(service.httpPort, service.grpcPort);
     try {
       await until(() => load.counts.size === 2);
       // A call that is under way when the signal comes, and ends after it.
@@ -393,7 +373,7 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
       const longGrpc = grpcCall(grpcUrl(going), "ModelInfer", { "x-wait": "3000" });
       await until(() => going.log.length > 0);
       writeFileSync(path.join(first ?? "", "draining"), "");
-      target = staying;
+      service.sendTo(staying);
       await until(
         async () => (await statusOf(`http://127.0.0.1:${String(going.ports.health)}/ready`)) === 503,
       );
@@ -405,9 +385,7 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
       await until(() => staying.log.length > before + 20);
     } finally {
       await load.stop();
-      web.close();
-      grpc.close();
-      for (const socket of sockets) socket.destroy();
+      service.close();
     }
     expect([...load.counts.keys()].sort()).toEqual(["grpc 0", "http 200"]);
   });

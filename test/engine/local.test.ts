@@ -1,14 +1,36 @@
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import net from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { isFree } from "../../components/local/ports.ts";
 import { supervisorctl } from "../../components/local/supervised.ts";
+import type { ClusterOptions, Replica } from "../../core/haproxy/plan.ts";
 import { sharedMemoryName } from "../../core/local/plan.ts";
+import { loadModels } from "../../core/spec/load.ts";
+import {
+  balancerPorts,
+  groupsOf,
+  startBalancer,
+  startService,
+  until,
+  type Balancer,
+} from "../support/balancer.ts";
+import { platformOf } from "../support/models.ts";
 import { infer, root, TestPlatform, type Status } from "../support/platform.ts";
 
 const { python, triton, programs, engine } = readyTools(placesIn(root));
@@ -49,13 +71,13 @@ describe.skipIf(missing.length > 0)(
     }
 
     /** Runs work while clients call, and returns what they got. */
-    async function underLoad(work: () => Promise<void>): Promise<z.output<typeof loadSchema>> {
-      const { ports } = platform;
-      const at = (name: string): string => `127.0.0.1:${String(ports[name])}`;
+    async function underLoad(
+      work: () => Promise<void>,
+      { httpPort, grpcPort }: { readonly httpPort?: number; readonly grpcPort?: number } = platform.ports,
+    ): Promise<z.output<typeof loadSchema>> {
       const load = execa(python?.executable ?? "", [
         path.join(root, "test", "support", "load.py"),
-        at("httpPort"),
-        at("grpcPort"),
+        ...[httpPort, grpcPort].map((port) => `127.0.0.1:${String(port)}`),
       ]);
       const lines = load.iterable()[Symbol.asyncIterator]();
       expect((await lines.next()).value).toBe("ready");
@@ -82,20 +104,25 @@ describe.skipIf(missing.length > 0)(
       expect(status.endpoints?.http).toBe(platform.url(""));
     });
 
-    it("gives the right numbers through the balancer", async () => {
-      const { ports } = platform;
+    /** Calls every model at these ports, and holds the answers against onnxruntime and torch. */
+    async function expectRightNumbers(balancer: {
+      readonly http: number | undefined;
+      readonly grpc: number | undefined;
+      readonly llmGrpc: number;
+    }): Promise<void> {
+      const at = (port: number | undefined): string => `127.0.0.1:${String(port)}`;
       const result = await execa(
         python?.executable ?? "",
         ["-m", "pytest", "-p", "no:cacheprovider", path.join(root, "test", "engine")],
         {
           cwd: root,
           env: {
-            PLATFORM_HTTP: `127.0.0.1:${String(ports.httpPort)}`,
-            PLATFORM_GRPC: `127.0.0.1:${String(ports.grpcPort)}`,
+            PLATFORM_HTTP: at(balancer.http),
+            PLATFORM_GRPC: at(balancer.grpc),
             PLATFORM_METRICS: [2, 5]
-              .map((offset) => `127.0.0.1:${String((ports.replicaPorts ?? 0) + offset)}`)
+              .map((offset) => at((platform.ports.replicaPorts ?? 0) + offset))
               .join(","),
-            PLATFORM_LLM_GRPC: `127.0.0.1:${String((ports.serverGrpcPorts ?? 0) + 1)}`,
+            PLATFORM_LLM_GRPC: at(balancer.llmGrpc),
           },
           reject: false,
           all: true,
@@ -103,6 +130,87 @@ describe.skipIf(missing.length > 0)(
       );
       expect(result.exitCode, result.all).toBe(0);
       expect(result.all).toMatch(/\d+ passed/);
+    }
+
+    it("gives the right numbers through the balancer", async () => {
+      const { httpPort, grpcPort, serverGrpcPorts = 0 } = platform.ports;
+      await expectRightNumbers({ http: httpPort, grpc: grpcPort, llmGrpc: serverGrpcPorts + 1 });
+    });
+
+    describe("behind the balancer of a cluster", () => {
+      let folder = "";
+      const running: Balancer[] = [];
+
+      beforeEach(() => {
+        folder = mkdtempSync(path.join(tmpdir(), "tp-balancer-"));
+      });
+      afterEach(async () => {
+        await Promise.all(running.splice(0).map((balancer) => balancer.stop()));
+        rmSync(folder, { recursive: true });
+      });
+
+      /** HAProxy as a cluster has it, before this platform's Tritons. */
+      async function start(name: string, options: Partial<ClusterOptions> = {}): Promise<Balancer> {
+        const place = path.join(folder, name);
+        mkdirSync(place);
+        const ports = await balancerPorts();
+        const config = platformOf({ servers: { gpu: { replicas: 2 }, llm: { models: ["llm-backend"] } } });
+        const { value: models } = loadModels(platform.models);
+        // Thirty ports for each server, of which a replica takes three.
+        const { replicaPorts = 0 } = platform.ports;
+        const replica = (name: string, httpPort: number): Replica => ({
+          ...{ name, host: "127.0.0.1", httpPort, grpcPort: httpPort + 1 },
+        });
+        const replicas: Readonly<Record<string, Replica[]>> = {
+          gpu: [replica("gpu-0", replicaPorts), replica("gpu-1", replicaPorts + 3)],
+          llm: [replica("llm-0", replicaPorts + 30)],
+        };
+        const groups = groupsOf({ models, config }, (name) => replicas[name] ?? [], ports.firstServerGrpc);
+        const balancer = await startBalancer(place, ports, groups, options);
+        running.push(balancer);
+        return balancer;
+      }
+
+      it("answers every model over HTTP and gRPC", async () => {
+        const { ports } = await start("one");
+        await expectRightNumbers({ ...ports, llmGrpc: ports.firstServerGrpc + 1 });
+      });
+
+      it("asks for keys, and refuses what is too large or too much", async () => {
+        const file = path.join(folder, "api-keys");
+        const digest = createHash("sha256").update("right").digest("hex");
+        writeFileSync(file, `${digest} alice\n`);
+        const { ports } = await start("one", {
+          apiKeys: { file, map: path.join(folder, "one", "api-keys.map") },
+          maxBodySize: 1_000,
+          rateLimits: { callers: { alice: { requests: 3, period: 60_000_000 } } },
+        });
+        const url = `http://127.0.0.1:${String(ports.http)}/v2/models/embedding-model/infer`;
+        const statusWith = async (key: string, text: string): Promise<number> =>
+          (await infer(url, "input_text", text, { "x-api-key": key })).status;
+        expect(await statusWith("wrong", "hello")).toBe(401);
+        expect(await statusWith("right", "x".repeat(2_000))).toBe(413);
+        expect([await statusWith("right", "hello"), await statusWith("right", "hello")]).toEqual([200, 200]);
+        expect(await statusWith("right", "hello")).toBe(429);
+      });
+
+      it("loses no call when one of two balancers goes", async () => {
+        const [going, staying] = [await start("going"), await start("staying")];
+        const service = await startService(going);
+        try {
+          const counts = await underLoad(async () => {
+            service.sendTo(staying);
+            going.process.kill("SIGUSR1");
+            expect(await going.ended).toBe(0);
+            const before = staying.log.length;
+            await until(() => staying.log.length > before + 20);
+          }, service);
+          expect(Object.keys(counts.http)).toEqual(["200"]);
+          expect(Object.keys(counts.grpc)).toEqual(["ok"]);
+        } finally {
+          service.close();
+        }
+      });
     });
 
     it("is scraped: every Triton, the balancer and Prometheus itself are up", async () => {

@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
-import type { AddressInfo, Socket } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
@@ -122,7 +122,7 @@ export async function startBackend(name: string, host = "127.0.0.1", ports = [0,
   };
 }
 
-async function listen(server: http.Server | http2.Http2Server, host: string, port: number): Promise<number> {
+async function listen(server: Server | http2.Http2Server, host: string, port: number): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(port, host, resolve);
@@ -130,7 +130,7 @@ async function listen(server: http.Server | http2.Http2Server, host: string, por
   return portOf(server.address());
 }
 
-export function portOf(address: AddressInfo | string | null): number {
+function portOf(address: AddressInfo | string | null): number {
   if (address === null || typeof address === "string") throw new Error("the server has no port");
   return address.port;
 }
@@ -255,6 +255,48 @@ export async function startBalancer(
     throw error;
   }
   return { process: child, ports, log, errors, socket: adminSocket, ended, stop };
+}
+
+export interface Service {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  sendTo: (balancer: Balancer) => void;
+  close: () => void;
+}
+
+/** What a Service does before balancers: new connections go to the one it has now, old ones stay where they are. */
+export async function startService(first: Balancer): Promise<Service> {
+  let target = first;
+  const sockets = new Set<Socket>();
+  const forward = (port: (ports: BalancerPorts) => number): Server =>
+    createServer((client) => {
+      const server = connect(port(target.ports), "127.0.0.1");
+      for (const [from, to] of [
+        [client, server],
+        [server, client],
+      ] as const) {
+        sockets.add(from);
+        from.pipe(to);
+        from.on("error", () => to.destroy());
+        from.on("close", () => sockets.delete(from));
+      }
+    });
+  const servers = [forward(({ http }) => http), forward(({ grpc }) => grpc)] as const;
+  const [httpPort, grpcPort] = await Promise.all([
+    listen(servers[0], "127.0.0.1", 0),
+    listen(servers[1], "127.0.0.1", 0),
+  ]);
+  return {
+    httpPort,
+    grpcPort,
+    sendTo: (balancer) => {
+      target = balancer;
+    },
+    close: () => {
+      for (const server of servers) server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 /** Waits for a condition, at most 30 s. */
