@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { linearRegression, linearRegressionLine, median, rSquared } from "simple-statistics";
-import { z } from "zod";
+import * as z from "zod";
 import { relock } from "../local/build.ts";
 import { projectRoot } from "../setup/places.ts";
 import type { Section } from "./report.ts";
