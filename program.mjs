@@ -18,7 +18,7 @@ export default program;
 
 function below(directory) {
   return readdirSync(path.join(root, directory), { recursive: true })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.(ts|json)$/.test(name))
     .map((name) => path.join(directory, name))
     .sort();
 }

@@ -1,4 +1,4 @@
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
 
 /**
  * The same message of plain data without defaults that are spelled out, and without fields that are undefined: what two

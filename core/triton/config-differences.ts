@@ -1,4 +1,4 @@
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
 import { withoutDefaults } from "./config-defaults.ts";
 import { modelConfigType, textName } from "./model-config-type.ts";
 import type { ModelConfig } from "./model-config.ts";

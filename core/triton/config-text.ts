@@ -1,4 +1,4 @@
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
 import textformat from "protobufjs/ext/textformat.js";
 import { mostProblems } from "../spec/issues.ts";
 import { suggest, type Problem } from "../spec/problem.ts";
