@@ -28,7 +28,7 @@ export function parseValue<S extends z.ZodType>(
     reportInput: true,
     // zod's own words are no help to a user: without them an issue has words only where its schema has some.
     error: () => "",
-    // Compiling a schema pays from some thousand objects on; a stack has fewer (docs/benchmarks.md).
+    // Compiling the schemas takes longer than it saves, with 500 models too (docs/benchmarks.md).
     jitless: true,
   });
   if (result.success) return { value: result.data };

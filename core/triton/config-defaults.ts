@@ -3,7 +3,7 @@ import protobuf from "protobufjs/light.js";
 /**
  * The same message of plain data without defaults that are spelled out, and without fields that are undefined: what two
  * configs that say the same have in common, and what a text of them shows. protobufjs' own conversion drops them too, by
- * code that it compiles for each type when it first meets it, which takes as long as printing three hundred configs.
+ * code that it compiles for each type when it first meets it, which takes as long as printing a hundred configs.
  */
 export function withoutDefaults(type: protobuf.Type, message: object): Record<string, unknown> {
   return Object.fromEntries(
