@@ -14,6 +14,14 @@ export default tseslint.config(
         "error",
         { considerDefaultExhaustiveForUnions: true },
       ],
+      "no-restricted-syntax": [
+        "error",
+        {
+          selector: 'ImportDeclaration[source.value="zod"] > ImportSpecifier',
+          message:
+            'Write `import * as z from "zod"`: of the object `z` nothing can be left out of the bundle.',
+        },
+      ],
       // Assertions silence the compiler; schemas and type guards convince it.
       "@typescript-eslint/consistent-type-assertions": ["error", { assertionStyle: "never" }],
     },

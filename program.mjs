@@ -3,6 +3,7 @@
 // types; `npm run check` does. Plain JavaScript, since it runs before anything is compiled.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import module from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
@@ -13,12 +14,14 @@ const cache = path.join(root, ".local", "cache", "program");
 const sources = ["index.ts", "package-lock.json", "program.mjs", ...below("core"), ...below("components")];
 const folder = path.join(cache, hashOf(sources));
 if (!existsSync(folder)) await bundle(folder);
+// From Node 22.1 on, compiled code is kept for the next run, and goes when the bundle goes.
+module.enableCompileCache?.(path.join(folder, "compiled"));
 const { default: program } = await import(pathToFileURL(path.join(folder, "index.mjs")).href);
 export default program;
 
 function below(directory) {
   return readdirSync(path.join(root, directory), { recursive: true })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.(ts|json)$/.test(name))
     .map((name) => path.join(directory, name))
     .sort();
 }

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import * as prettier from "prettier";
+import protobuf from "protobufjs";
 import { modelJsonSchema } from "../core/spec/json-schema.ts";
 import { modelReference } from "../core/spec/reference.ts";
 import { rulesDocument } from "../core/triton/rules/document.ts";
@@ -9,8 +10,8 @@ import { ruleSections } from "../core/triton/rules/index.ts";
 import { projectRoot } from "./setup/places.ts";
 
 /**
- * `npm run schema`: writes what is made of the schema of model specs and of the rules: the JSON Schema for editors, the
- * reference in docs/model-spec.md, and docs/rules.md.
+ * `npm run schema`: writes what is made of the schema of model specs, of the rules and of Triton's model_config.proto:
+ * the JSON Schema for editors, the reference in docs/model-spec.md, docs/rules.md, and the proto as the program reads it.
  */
 export async function main(args: string[]): Promise<void> {
   parseArgs({ args, options: {} });
@@ -30,9 +31,16 @@ export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const schema = modelJsonSchema();
   const schemaFile = "schemas/model.schema.json";
   const docsFile = "docs/model-spec.md";
+  const proto = "core/triton/proto/model_config";
   const options = await prettier.resolveConfig(path.join(projectRoot, schemaFile));
+  const json = (value: unknown): Promise<string> =>
+    prettier.format(JSON.stringify(value), { ...options, parser: "json" });
   return new Map([
-    [schemaFile, await prettier.format(JSON.stringify(schema), { ...options, parser: "json" })],
+    [schemaFile, await json(schema)],
+    [
+      `${proto}.json`,
+      await json(protobuf.parse(readFileSync(path.join(projectRoot, `${proto}.proto`), "utf8")).root),
+    ],
     ["docs/rules.md", rulesDocument(ruleSections)],
     [docsFile, withReference(readFileSync(path.join(projectRoot, docsFile), "utf8"), modelReference(schema))],
   ]);

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { z } from "zod";
+import * as z from "zod";
 import { programStatuses } from "../components/local/supervised.ts";
 import type { Endpoints } from "../core/local/plan.ts";
 import { findRunning, type Running } from "./local/running.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import { placesIn, projectRoot } from "./setup/places.ts";
 import { readyTools, setUp, type Need } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";

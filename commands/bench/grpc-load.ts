@@ -1,6 +1,6 @@
 import path from "node:path";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import { projectRoot } from "../setup/places.ts";
 import { lastWords } from "../setup/run-program.ts";
 import { UserError } from "../setup/user-error.ts";

@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import yaml from "js-yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { specFilename } from "../../core/spec/load.ts";
 
 /** Name of a model's copy that does not batch. */

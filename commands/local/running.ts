@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { descriptionFile, runtimeDirectory, type LocalDescription } from "../../core/local/plan.ts";
 import { placesIn, projectRoot } from "../setup/places.ts";
 import { openHome, readLocalConfig } from "./home.ts";

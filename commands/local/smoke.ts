@@ -1,6 +1,6 @@
 import path from "node:path";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import type { BalancedServer } from "../../core/haproxy/plan.ts";
 import type { Endpoints } from "../../core/local/plan.ts";
 import type { InputSpec, ModelSpec } from "../../core/spec/model.ts";

@@ -9,7 +9,7 @@ import {
   type EngineEvent,
   type Stack,
 } from "@pulumi/pulumi/automation/index.js";
-import { z } from "zod";
+import * as z from "zod";
 import type { Engine } from "../setup/set-up.ts";
 import { UserError } from "../setup/user-error.ts";
 import { stackName, type LocalHome } from "./home.ts";

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { z } from "zod";
+import * as z from "zod";
 import { downloadEngine } from "./engine-download.ts";
 import { buildEngine } from "./engine-build.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { findPrograms } from "./find-program.ts";
 import { askProgram } from "./run-program.ts";
 import { UserError } from "./user-error.ts";

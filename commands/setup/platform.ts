@@ -1,5 +1,5 @@
 import process from "node:process";
-import { z } from "zod";
+import * as z from "zod";
 import { compareVersions, parseVersion } from "./version.ts";
 import { UserError } from "./user-error.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { minorOf, type Interpreter } from "./interpreter.ts";
 import type { Places } from "./places.ts";
 import { runProgram, type Report } from "./run-program.ts";

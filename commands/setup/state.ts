@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import type { z } from "zod";
+import type * as z from "zod";
 
 /** What an earlier setup noted in a file; undefined where there is none, or none that this version understands. */
 export function readState<T>(file: string, schema: z.ZodType<T>): T | undefined {

@@ -1,7 +1,7 @@
 import { copyFileSync, chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { z } from "zod";
+import * as z from "zod";
 import { isExecutable } from "./find-program.ts";
 import type { Interpreter } from "./interpreter.ts";
 import type { Places } from "./places.ts";

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { parseYaml } from "../../core/spec/parse.ts";
 import { parsePlatform, type PlatformConfig } from "../../core/spec/platform.ts";
 import { ProblemsError, suggest } from "../../core/spec/problem.ts";

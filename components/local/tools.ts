@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import type { LocalTools } from "../../core/local/plan.ts";
 
 const toolsSchema: z.ZodType<LocalTools> = z.object({

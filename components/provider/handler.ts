@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type * as provider from "@pulumi/pulumi/provider/index.js";
-import { z } from "zod";
+import * as z from "zod";
 import { omit } from "../../core/objects.ts";
 
 /** What the engine sends for one resource: plain values, with secrets in an envelope. */

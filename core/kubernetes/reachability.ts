@@ -1,4 +1,4 @@
-import { BlockList, isIPv6 } from "node:net";
+import { BlockList } from "node:net";
 import type {
   IIPBlock,
   INetworkPolicy,
@@ -180,9 +180,14 @@ function inBlock({ cidr, except = [] }: IIPBlock, address: string): boolean {
 /** Whether an address is in a CIDR, like 10.1.2.3 in 10.0.0.0/8; IPv4 and IPv6 are apart. */
 export function isInside(address: string, cidr: string): boolean {
   const [network = "", length] = cidr.split("/");
-  const family = isIPv6(network) ? "ipv6" : "ipv4";
-  if (isIPv6(address) !== isIPv6(network)) return false;
+  const family = familyOf(network);
+  if (familyOf(address) !== family) return false;
   const block = new BlockList();
   block.addSubnet(network, Number(length), family);
   return block.check(address, family);
+}
+
+/** Of an address: node:net's isIPv6 also checks it, with an expression that takes 3 ms to compile. */
+function familyOf(address: string): "ipv4" | "ipv6" {
+  return address.includes(":") ? "ipv6" : "ipv4";
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 import yaml from "js-yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { parseYaml, type Parsed } from "./parse.ts";
 import { ProblemsError, type Problem } from "./problem.ts";
 import type { Bytes } from "./units.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { chart, folder, rate } from "./kubernetes.ts";
 import { duration, size } from "./units.ts";
 

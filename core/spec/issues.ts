@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { boundsAt, knownKeys } from "./known-keys.ts";
 import type { Flaw } from "./plain-data.ts";
 import { suggest } from "./problem.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { JsonSchema } from "./known-keys.ts";
 import { modelSchema } from "./model.ts";
 import { sequenceBatching } from "./model/scheduling.ts";

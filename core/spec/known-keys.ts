@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** The keys that an object at this path of a schema knows. */
 export function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): string[] {

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration, size } from "./units.ts";
 
 /** What a stack's config says about a Kubernetes cluster: `triton-platform:kubernetes`. */

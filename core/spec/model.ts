@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { instanceGroup } from "./model/instances.ts";
 import { optimization } from "./model/optimization.ts";
 import { dynamicBatching, ensemble, sequenceBatching } from "./model/scheduling.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { flawsOf, mostProblems, shorten } from "./issues.ts";
 import { flawOf, type Flaw } from "./plain-data.ts";
 import { withLines } from "./positions.ts";
@@ -24,8 +24,13 @@ export function parseValue<S extends z.ZodType>(
 ): Parsed<z.output<S>> {
   const flaw = flawOf(value);
   if (flaw !== undefined) return { problems: problemsOf([flaw], file) };
-  // zod's own words are no help to a user: without them an issue has words only where its schema has some.
-  const result = schema.safeParse(value, { reportInput: true, error: () => "" });
+  const result = schema.safeParse(value, {
+    reportInput: true,
+    // zod's own words are no help to a user: without them an issue has words only where its schema has some.
+    error: () => "",
+    // Compiling the schemas takes longer than it saves, with 500 models too (docs/benchmarks.md).
+    jitless: true,
+  });
   if (result.success) return { value: result.data };
   const flaws = result.error.issues.slice(0, mostProblems + 1).flatMap((issue) => flawsOf(issue, schema));
   return { problems: problemsOf(flaws, file) };

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";

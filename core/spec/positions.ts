@@ -1,11 +1,14 @@
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
+import { createRequire } from "node:module";
+import type * as Yaml from "yaml";
 import type { Problem } from "./problem.ts";
 
 /**
  * Where in a YAML text the paths of problems are. The text is read once more, by a parser that keeps positions: it
- * takes six to ten times as long as js-yaml (0.3 ms for a spec of 1.5 kB, js-yaml 0.04 ms), so it reads a text only
- * when something is wrong with it.
+ * takes six to ten times as long as js-yaml (0.3 ms for a spec of 1.5 kB, js-yaml 0.04 ms), so it is loaded and reads
+ * a text only when something is wrong with it.
  */
+
+const require: (name: "yaml") => typeof Yaml = createRequire(import.meta.url);
 
 /** Characters up to which a text is searched: one of this size takes up to a second. */
 const longestSearched = 2 ** 18;
@@ -35,6 +38,7 @@ export function withLines<T extends Problem>(
  */
 export function linesIn(text: string): (path: string) => number | undefined {
   if (text.length > longestSearched) return () => undefined;
+  const { LineCounter, parseDocument } = require("yaml");
   const lines = new LineCounter();
   // js-yaml has refused duplicate keys; looking for them here takes time by the square of their number.
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false });
@@ -45,7 +49,7 @@ export function linesIn(text: string): (path: string) => number | undefined {
 }
 
 /** Where the last part of a path that is there begins. */
-function offsetOf(document: Document.Parsed, node: unknown, path: string): number | undefined {
+function offsetOf(document: Yaml.Document.Parsed, node: unknown, path: string): number | undefined {
   const part = path === "" ? undefined : firstPart(document, node, path);
   return part && (offsetOf(document, part.value, part.rest) ?? part.offset);
 }
@@ -58,7 +62,8 @@ interface Part {
   readonly rest: string;
 }
 
-function firstPart(document: Document.Parsed, node: unknown, path: string): Part | undefined {
+function firstPart(document: Yaml.Document.Parsed, node: unknown, path: string): Part | undefined {
+  const { isAlias, isMap, isSeq } = require("yaml");
   const target = isAlias(node) ? node.resolve(document) : node;
   if (isSeq(target)) {
     const [whole, index] = /^\[(\d+)\]/.exec(path) ?? [];
@@ -91,9 +96,9 @@ function afterDot(path: string): string {
 }
 
 function nameOf(key: unknown): string {
-  return isScalar(key) ? String(key.value) : "";
+  return require("yaml").isScalar(key) ? String(key.value) : "";
 }
 
 function startOf(node: unknown): number | undefined {
-  return isNode(node) ? node.range?.[0] : undefined;
+  return require("yaml").isNode(node) ? node.range?.[0] : undefined;
 }

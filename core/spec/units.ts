@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Whole microseconds: Triton's own unit for queue delays and timeouts. */
 export type Microseconds = number;

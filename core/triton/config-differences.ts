@@ -1,5 +1,5 @@
-import protobuf from "protobufjs";
-import { normalConfig } from "./config-text.ts";
+import protobuf from "protobufjs/light.js";
+import { withoutDefaults } from "./config-defaults.ts";
 import { modelConfigType, textName } from "./model-config-type.ts";
 import type { ModelConfig } from "./model-config.ts";
 
@@ -15,7 +15,8 @@ export interface Difference {
 
 /** Where two configs are not the same message. Order of maps and defaults that are spelled out make no difference. */
 export function differences(config: ModelConfig, other: ModelConfig): Difference[] {
-  return inMessages(modelConfigType(), normalConfig(config), normalConfig(other), "");
+  const type = modelConfigType();
+  return inMessages(type, withoutDefaults(type, config), withoutDefaults(type, other), "");
 }
 
 function inMessages(type: protobuf.Type, one: object, other: object, path: string): Difference[] {

@@ -1,7 +1,8 @@
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
 import textformat from "protobufjs/ext/textformat.js";
 import { mostProblems } from "../spec/issues.ts";
 import { suggest, type Problem } from "../spec/problem.ts";
+import { withoutDefaults } from "./config-defaults.ts";
 import { unheldValues } from "./config-values.ts";
 import type { ModelConfig } from "./model-config.ts";
 import { modelConfigType, textName } from "./model-config-type.ts";
@@ -31,7 +32,7 @@ export function sizeProblems(size: number, file: string): Problem[] {
 /** Canonical text: fields in the order of their numbers, maps sorted by key, every string escaped. */
 export function printConfigPbtxt(config: ModelConfig): string {
   const type = modelConfigType();
-  return `${textformat.toText(type, type.fromObject(config))}\n`;
+  return `${textformat.toText(type, withoutDefaults(type, config))}\n`;
 }
 
 /**
@@ -49,7 +50,8 @@ export function parseConfigPbtxt(
   if ("error" in read) return { problems: [syntaxProblem(read.error, text, file)] };
   const unheld = unheldValues(modelConfigType(), read.message);
   if (unheld.length > 0) return { problems: firstOf(unheld.map((problem) => ({ file, ...problem }))) };
-  return { config: plainConfig(read.message) };
+  const config: ModelConfig = modelConfigType().toObject(read.message, { enums: String, longs: Number });
+  return { config };
 }
 
 /** As many problems as people read, and that there are more: a text of nonsense has one a line. */
@@ -59,15 +61,6 @@ export function firstOf(problems: readonly Problem[]): readonly Problem[] {
   const message = `there are ${String(problems.length - mostProblems)} more problems`;
   const hint = "mend these first; the others are shown then";
   return [...problems.slice(0, mostProblems), { file: first.file, path: "", message, hint }];
-}
-
-/** The same message without defaults that are spelled out. */
-export function normalConfig(config: ModelConfig): ModelConfig {
-  return plainConfig(modelConfigType().fromObject(config));
-}
-
-function plainConfig(message: protobuf.Message): ModelConfig {
-  return modelConfigType().toObject(message, { enums: String, longs: Number });
 }
 
 function readMessage(text: string): { readonly message: protobuf.Message } | { readonly error: string } {

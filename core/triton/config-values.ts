@@ -1,4 +1,4 @@
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
 import type { Problem } from "../spec/problem.ts";
 import { textName } from "./model-config-type.ts";
 

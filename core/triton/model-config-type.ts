@@ -1,20 +1,17 @@
-import { readFileSync } from "node:fs";
-import path from "node:path";
-import protobuf from "protobufjs";
+import protobuf from "protobufjs/light.js";
+import definitions from "./proto/model_config.json" with { type: "json" };
 
 /**
  * Triton's own definition of ModelConfig. proto/model_config.proto is triton-inference-server/common's
- * `protobuf/model_config.proto` of release 26.07, unchanged.
+ * `protobuf/model_config.proto` of release 26.07, unchanged; model_config.json is what protobufjs reads in it
+ * (`npm run schema`), so that no program parses two thousand lines before it begins.
  */
 
 let loaded: protobuf.Type | undefined;
 
 /** Read when it is first needed: most programs that load a spec print a config, but not all. */
 export function modelConfigType(): protobuf.Type {
-  loaded ??= protobuf
-    .parse(readFileSync(path.join(import.meta.dirname, "proto", "model_config.proto"), "utf8"))
-    .root.resolveAll()
-    .lookupType("inference.ModelConfig");
+  loaded ??= protobuf.Root.fromJSON(definitions).resolveAll().lookupType("inference.ModelConfig");
   return loaded;
 }
 

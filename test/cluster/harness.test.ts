@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { IPod, IPodSpec, IToleration } from "kubernetes-models/v1";
-import { z } from "zod";
+import * as z from "zod";
 import { endProcesses, mountsBelow } from "../support/cluster-remains.ts";
 import {
   clusterSuite,

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { readStack } from "../../commands/stack/config.ts";
 import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
 import { objectsOf } from "../../core/kubernetes/render.ts";

@@ -2,7 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { clusterSuite, missingForSimulated, SimulatedCluster, waitFor } from "../support/cluster.ts";
 import { defineCustomResources } from "../support/custom-resources.ts";
 import { TestStack } from "../support/stack.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import type { Triton } from "../../commands/setup/triton.ts";
 import { loopback } from "../../components/local/ports.ts";
 import { removeSharedMemory } from "../../components/local/shared-memory.ts";

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { isFree } from "../../components/local/ports.ts";

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import type { KubernetesPlan } from "../../core/kubernetes/plan.ts";
 import { planKubernetes } from "../../core/kubernetes/plan.ts";
 import { objectsOf } from "../../core/kubernetes/render.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { planLocal } from "../../core/local/plan.ts";
 import { platformSchema } from "../../core/spec/platform.ts";
 

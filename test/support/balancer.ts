@@ -6,7 +6,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { balancerScript, renderHaproxyConfig } from "../../core/haproxy/config.ts";
 import type { BalancedGroup, BalancerPlan, ClusterOptions } from "../../core/haproxy/plan.ts";
 import { planPlatform } from "../../core/platform.ts";

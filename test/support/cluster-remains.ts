@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 
 /** Removes a folder below which something may be mounted still, and nothing of what is mounted there. */
 export async function removeTree(folder: string): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { execa } from "execa";
-import type { z } from "zod";
+import type * as z from "zod";
 import { clusterProblem, missingClusterPackages } from "../../commands/setup/cluster.ts";
 import { withLock } from "../../commands/setup/lock.mjs";
 import { placesIn } from "../../commands/setup/places.ts";

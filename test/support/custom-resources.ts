@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { gunzipSync } from "node:zlib";
 import yaml from "js-yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { waitFor, type Cluster } from "./cluster.ts";
 import { projectRoot } from "./tools.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { z } from "zod";
+import type * as z from "zod";
 import type { Artifact } from "../../core/spec/artifacts.ts";
 import type { Model } from "../../core/spec/load.ts";
 import { modelSchema, type ModelSpec } from "../../core/spec/model.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import yaml from "js-yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { isFree } from "../../components/local/ports.ts";
 
 export const root = path.resolve(import.meta.dirname, "..", "..");

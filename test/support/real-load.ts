@@ -1,6 +1,6 @@
 import path from "node:path";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import { projectRoot, venvPython } from "./tools.ts";
 
 /** Where a platform on a cluster is called. */

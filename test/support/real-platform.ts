@@ -4,7 +4,7 @@ import https from "node:https";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { INamespace, IPod, ISecret, IService } from "kubernetes-models/v1";
-import { z } from "zod";
+import * as z from "zod";
 import { RealCluster, waitFor } from "./cluster.ts";
 import { clusterImageName } from "./cluster-image.ts";
 import type { Entrance } from "./real-load.ts";

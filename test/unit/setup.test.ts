@@ -13,7 +13,7 @@ import path from "node:path";
 import process from "node:process";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { isSufficientGo, oldestGo, pypiGo } from "../../commands/setup/engine-build.ts";
 import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { z } from "zod";
+import * as z from "zod";
 import { killMarked, markOf, markVariable } from "../marks.ts";
 import { isFree, loopback } from "../ports.ts";
 import { removeSharedMemory } from "../shared-memory.ts";

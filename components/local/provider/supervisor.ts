@@ -1,7 +1,7 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { execa } from "execa";
-import { z } from "zod";
+import * as z from "zod";
 import { killMarked, markOf, markVariable } from "../marks.ts";
 import { removeRemains } from "../remains.ts";
 import { layout, supervisorctl, until, type SupervisorPlace } from "../supervised.ts";

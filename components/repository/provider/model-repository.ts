@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { int64 } from "./values.ts";
 
 /** Where a model runs and how often. Source: model_config.proto, messages ModelInstanceGroup and ModelRateLimiter. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { int64, textMap } from "./values.ts";
 
 /** What a backend may do to run a model faster. Source: model_config.proto, message ModelOptimizationPolicy. */

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { duration } from "../units.ts";
 import { dataType, dims } from "./tensors.ts";
 import { int64, relativePath, textMap } from "./values.ts";

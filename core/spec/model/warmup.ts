@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { dataType, dimension } from "./tensors.ts";
 import { relativePath } from "./values.ts";
 

@@ -3,7 +3,7 @@ import path from "node:path";
 import fc from "fast-check";
 import yaml from "js-yaml";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { modelSchema } from "../../../core/spec/model.ts";
 import { mostProblems } from "../../../core/spec/issues.ts";
 import { parseValue, parseYaml } from "../../../core/spec/parse.ts";

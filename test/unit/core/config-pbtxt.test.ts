@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import protobuf from "protobufjs";
+import textformat from "protobufjs/ext/textformat.js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { withoutDefaults } from "../../../core/triton/config-defaults.ts";
 import { renderConfigPbtxt } from "../../../core/triton/config-from-spec.ts";
+import { parseConfigPbtxt } from "../../../core/triton/config-text.ts";
 import { importConfigPbtxt } from "../../../core/triton/config-to-spec.ts";
 import { modelConfigType, textName } from "../../../core/triton/model-config-type.ts";
+import { modelConfigText } from "../../support/model-config-arbitraries.ts";
 import { ModelConfigReader } from "../../support/model-config-reader.ts";
 import { specOf, x, y } from "../../support/models.ts";
 import { modelSpec } from "../../support/spec-arbitraries.ts";
@@ -170,6 +174,23 @@ describe("config.pbtxt", () => {
     });
     expect(renderConfigPbtxt(spec)).not.toContain('key: "toString"');
   });
+
+  it("leaves out the defaults that protobufjs' own conversion leaves out", () => {
+    const type = modelConfigType();
+    const plain = { enums: String, longs: Number };
+    fc.assert(
+      fc.property(modelConfigText, (text) => {
+        const parsed = parseConfigPbtxt(text, "config.pbtxt");
+        if (!("config" in parsed)) return;
+        const message = type.fromObject(parsed.config);
+        const spelledOut = withoutNull(type.toObject(message, { ...plain, defaults: true }));
+        const converted = type.fromObject(spelledOut);
+        const shorter = withoutDefaults(type, spelledOut);
+        expect(shorter).toEqual(type.toObject(converted, plain));
+        expect(textformat.toText(type, shorter)).toBe(textformat.toText(type, converted));
+      }),
+    );
+  });
 });
 
 describe.skipIf(venvPython.program === undefined)(
@@ -196,6 +217,21 @@ describe.skipIf(venvPython.program === undefined)(
     });
   },
 );
+
+/** protobufjs spells out absent messages as null. */
+function withoutNull(message: object): object {
+  const entries = Object.entries(message).filter(([, value]) => value !== null);
+  return Object.assign(
+    Array.isArray(message) ? [] : {},
+    Object.fromEntries(
+      entries.map(([key, value]: [string, unknown]) => [key, isObject(value) ? withoutNull(value) : value]),
+    ),
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
 
 function fieldsBelow(type: protobuf.Type): string[] {
   return type.fieldsArray.flatMap(({ name, resolvedType }) => [

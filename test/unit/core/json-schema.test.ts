@@ -5,7 +5,7 @@ import fc from "fast-check";
 import yaml from "js-yaml";
 import protobuf from "protobufjs";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { generatedFiles } from "../../../commands/schema.ts";
 import { modelJsonSchema } from "../../../core/spec/json-schema.ts";
 import { modelSchema } from "../../../core/spec/model.ts";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { describe, expect, it } from "vitest";
-import type { z } from "zod";
+import type * as z from "zod";
 import {
   allServers,
   balancerSelector,
