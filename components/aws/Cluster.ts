@@ -108,7 +108,7 @@ export class Cluster extends pulumi.ComponentResource {
     );
 
     const { certificateAuthority, endpoint } = cluster;
-    const issuer = cluster.identities.apply(([identity]) => identity?.oidcs?.[0]?.issuer ?? "");
+    const issuer = cluster.identities.apply(([identity]) => identity?.oidcs[0]?.issuer ?? "");
     const oidc = new OpenIdConnectProvider(
       `${name}-oidc`,
       // IAM finds the certificate's thumbprint itself.

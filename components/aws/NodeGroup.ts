@@ -116,7 +116,7 @@ export class NodeGroup extends pulumi.ComponentResource {
       },
       { ...inside, protect, ignoreChanges: ["scalingConfig.desiredSize"] },
     );
-    this.autoscalingGroupName = group.resources.apply(([made]) => made?.autoscalingGroups?.[0]?.name ?? "");
+    this.autoscalingGroupName = group.resources.apply(([made]) => made?.autoscalingGroups[0]?.name ?? "");
     for (const [key, value] of Object.entries(plan.autoscalingTags)) {
       new Tag(
         `${name}-tag-${key}`,

@@ -39,8 +39,8 @@ export class BaseStack {
   }
 
   async #output<S extends z.ZodType>(layer: string, schema: S): Promise<z.output<S>> {
-    const { value } = await this.#reference.getOutputDetails(layer);
-    const parsed = schema.safeParse(value);
+    const details = await this.#reference.getOutputDetails(layer);
+    const parsed = schema.safeParse(details.value);
     if (parsed.success) return parsed.data;
     throw refusal(
       `The stack ${this.name}, which eks.baseStack names, has no ${layer} yet\n` +
