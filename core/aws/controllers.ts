@@ -3,6 +3,7 @@ import { present } from "../objects.ts";
 import type { ClusterConfig, kubernetesVersions } from "../spec/eks.ts";
 import type { ChartConfig, KubernetesSection } from "../spec/kubernetes.ts";
 import type { AwsNames } from "./names.ts";
+import { poolLabel } from "./node-groups.ts";
 import type { AddonPlan, ControllerPlan, PodRolePlan } from "./plan.ts";
 import { clusterAutoscalerPolicy, loadBalancerControllerPolicy } from "./policies.ts";
 import { podRole } from "./roles.ts";
@@ -146,6 +147,7 @@ function clusterAutoscaler(chart: ChartConfig, names: AwsNames, version: Kuberne
       extraArgs: {
         expander: "least-waste",
         "balance-similar-node-groups": true,
+        "balancing-ignore-label": poolLabel,
         "skip-nodes-with-local-storage": false,
         "skip-nodes-with-system-pods": false,
       },

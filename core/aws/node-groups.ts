@@ -11,6 +11,8 @@ import type { NodeGroupPlan } from "./plan.ts";
 
 /** What a pool of the config's nodes is on EKS: a managed node group. */
 
+type MigStrategy = KubernetesSection["gpu"]["migStrategy"];
+
 export interface Pool {
   readonly name: string;
   readonly config: NodeConfig;
@@ -61,10 +63,10 @@ export function volumeSizeOf({ config, group, type }: Pool): Bytes {
 }
 
 export function planNodeGroup(pool: Pool, { gpu }: Pick<KubernetesSection, "gpu">): NodeGroupPlan {
-  const { name, group, type, slice } = pool;
+  const { name, group, type } = pool;
   const hasGpu = type.gpu !== undefined;
   const taints = hasGpu ? [gpuTaint] : [];
-  const labels = labelsOf(pool);
+  const labels = labelsOf(pool, gpu.migStrategy);
   return {
     name,
     instanceTypes: [type.name, ...group.otherInstanceTypes],
@@ -78,7 +80,7 @@ export function planNodeGroup(pool: Pool, { gpu }: Pick<KubernetesSection, "gpu"
     autoscalingTags: autoscalingTags({
       labels: { ...labels, ...discoveredLabels(pool, gpu.migStrategy) },
       taints,
-      resources: resourcesOf(pool, slice, gpu.migStrategy),
+      resources: resourcesOf(pool, gpu.migStrategy),
     }),
     ...present({
       reservation: "id" in group.capacity ? group.capacity.id : undefined,
@@ -111,17 +113,22 @@ function capacityTypeOf({ kind }: CapacityConfig): NodeGroupPlan["capacityType"]
   }
 }
 
+/** On each node. Groups that are alike but for it are balanced all the same: see controllers.ts. */
+export const poolLabel = "triton-platform/pool";
+
 /**
  * Labels that nodes have from the start. By the accelerator's the Cluster Autoscaler knows that a node without GPUs is
  * not ready yet, and starts no second one for the same pod (kubernetes/autoscaler, cloudprovider/aws/README.md, "Special
- * note on GPU instances"). By `mig.config` the GPU operator's MIG manager cuts the GPUs: `all-1g.10gb`, and `.` where a
+ * note on GPU instances"); where slices have resources of their own (`mixed`) a node never has whole GPUs, and would never
+ * be ready by that label. By `mig.config` the GPU operator's MIG manager cuts the GPUs: `all-1g.10gb`, and `.` where a
  * profile has `+` (NVIDIA/mig-parted, deployments/gpu-operator/config.yaml).
  */
-function labelsOf({ name, type, slice }: Pool): Readonly<Record<string, string>> {
+function labelsOf({ name, type, slice }: Pool, strategy: MigStrategy): Readonly<Record<string, string>> {
+  const gpus = slice === undefined || strategy === "single" ? type.gpu : undefined;
   return {
-    "triton-platform/pool": name,
+    [poolLabel]: name,
     ...present({
-      "k8s.amazonaws.com/accelerator": type.gpu === undefined ? undefined : `nvidia-${type.gpu}`,
+      "k8s.amazonaws.com/accelerator": gpus === undefined ? undefined : `nvidia-${gpus}`,
       "nvidia.com/mig.config": slice === undefined ? undefined : `all-${slice.name.replace("+", ".")}`,
     }),
   };
@@ -131,10 +138,7 @@ function labelsOf({ name, type, slice }: Pool): Readonly<Record<string, string>>
  * Labels that GPU feature discovery will give to a node once it is there, and servers choose nodes by
  * (core/kubernetes/server.ts). They are its own: the group only tells the autoscaler of them.
  */
-function discoveredLabels(
-  { type, slice }: Pool,
-  strategy: KubernetesSection["gpu"]["migStrategy"],
-): Readonly<Record<string, string>> {
+function discoveredLabels({ type, slice }: Pool, strategy: MigStrategy): Readonly<Record<string, string>> {
   const product = gpuProducts.find(({ name }) => name === type.gpu)?.labels[0];
   if (product === undefined) return {};
   const suffix =
@@ -148,12 +152,8 @@ function discoveredLabels(
  * What a node has for pods, as the capacity check counts it: without this the autoscaler takes a machine's whole memory for
  * free, and starts nodes on which a pod finds no room. Where all GPUs are cut there are no whole ones.
  */
-function resourcesOf(
-  pool: Pool,
-  slice: MigProfile | undefined,
-  strategy: KubernetesSection["gpu"]["migStrategy"],
-): Resources {
-  const { config, type } = pool;
+function resourcesOf(pool: Pool, strategy: MigStrategy): Resources {
+  const { config, type, slice } = pool;
   const disk = usesLocalDisk(pool) ? type.localDisk : volumeSizeOf(pool);
   const allocatable = ec2Node(type, { disk, ...present({ mig: config.mig }) })?.allocatable ?? {};
   if (slice === undefined) return allocatable;
