@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
+import { controllerNamespaces } from "../../core/aws/controller-namespaces.ts";
 import type { ControllerPlan } from "../../core/aws/plan.ts";
-import { namespaceObject } from "../../core/kubernetes/plan.ts";
 import { HelmRelease } from "../kubernetes/HelmRelease.ts";
 import { KubernetesObject } from "../kubernetes/KubernetesObject.ts";
 import { PodRole, type OidcProvider } from "./PodRole.ts";
@@ -55,13 +55,9 @@ export class ClusterControllers extends pulumi.ComponentResource {
     super("triton-platform:aws:ClusterControllers", name, {}, opts);
     const { controllers, vpcId, oidcProvider } = args;
     const inside = { parent: this };
-    const namespaces = new Set(controllers.map(({ chart }) => chart.namespace));
-    const places = [...namespaces]
-      .filter((namespace) => namespace !== "kube-system")
-      .map(
-        (namespace) =>
-          new KubernetesObject(`${name}-${namespace}`, namespaceObject(namespace, "restricted"), inside),
-      );
+    const places = controllerNamespaces(controllers).map(
+      (namespace) => new KubernetesObject(`${name}-${namespace.metadata?.name ?? ""}`, namespace, inside),
+    );
     for (const { chart, role, vpcIdValue } of controllers) {
       const podRole =
         role === undefined
