@@ -105,6 +105,13 @@ describe("the load balancer", () => {
     expect(attribute(attributes({ proxyProtocol: true }), "proxy_protocol_v2.enabled")).toBe("true");
   });
 
+  it("lets calls end on a pod that has become unhealthy", () => {
+    const attributes = annotationsOf({})["target-group-attributes"];
+    expect(attribute(attributes, "target_health_state.unhealthy.connection_termination.enabled")).toBe(
+      "false",
+    );
+  });
+
   it("has a longer memory of connections than the balancer, on every port", () => {
     const annotations = annotationsOf({ grpcPorts: { llm: 8011 } }, {}, 900);
     const listeners = Object.keys(annotations).filter((key) => key.startsWith("listener-attributes"));
