@@ -1,7 +1,7 @@
-import { Release } from "@pulumi/kubernetes/helm/v3/release.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { INamespace } from "kubernetes-models/v1";
 import type { ChartRelease } from "../../core/kubernetes/charts.ts";
+import { HelmRelease } from "./HelmRelease.ts";
 import { KubernetesObject } from "./KubernetesObject.ts";
 
 export interface GpuAddonsArgs {
@@ -11,7 +11,27 @@ export interface GpuAddonsArgs {
   namespace?: INamespace;
 }
 
-/** What makes GPUs schedulable and measurable, from NVIDIA's charts. */
+/**
+ * What makes GPUs schedulable and measurable, from NVIDIA's charts.
+ *
+ * @example
+ * ```ts
+ * import { GpuAddons } from "triton-platform/components";
+ *
+ * new GpuAddons("gpu-addons", {
+ *   charts: [
+ *     {
+ *       name: "nvidia-device-plugin",
+ *       namespace: "kube-system",
+ *       repository: "https://nvidia.github.io/k8s-device-plugin",
+ *       chart: "nvidia-device-plugin",
+ *       version: "0.18.2",
+ *       values: { gfd: { enabled: true } },
+ *     },
+ *   ],
+ * });
+ * ```
+ */
 export class GpuAddons extends pulumi.ComponentResource {
   constructor(name: string, args: GpuAddonsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:GpuAddons", name, {}, opts);
@@ -19,21 +39,8 @@ export class GpuAddons extends pulumi.ComponentResource {
       args.namespace === undefined
         ? []
         : [new KubernetesObject(`${name}-namespace`, args.namespace, { parent: this })];
-    for (const { name: chartName, chart, version, repository, namespace, values } of args.charts) {
-      const oci = repository.startsWith("oci://");
-      new Release(
-        `${name}-${chartName}`,
-        {
-          name: chartName,
-          chart: oci ? `${repository}/${chart}` : chart,
-          version,
-          ...(oci ? {} : { repositoryOpts: { repo: repository } }),
-          namespace,
-          values: { ...values },
-        },
-        { parent: this, dependsOn: place },
-      );
-    }
+    for (const chart of args.charts)
+      new HelmRelease(`${name}-${chart.name}`, chart, { parent: this, dependsOn: place });
     this.registerOutputs();
   }
 }
