@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { z } from "zod";
+import * as z from "zod";
 import { refusal } from "../target.ts";
 
 /** What a stack with the layer `network` tells other stacks, as its output `network`. */

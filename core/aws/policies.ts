@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { present } from "../objects.ts";
 import { arn, type AwsNames } from "./names.ts";
 import type { PolicyDocument, PolicyStatement } from "./plan.ts";
