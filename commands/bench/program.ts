@@ -1,90 +1,166 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { execa } from "execa";
 import { linearRegression, linearRegressionLine, median, rSquared } from "simple-statistics";
 import * as z from "zod";
+import { eksOf } from "../../core/spec/platform.ts";
 import { relock } from "../local/build.ts";
 import { projectRoot } from "../setup/places.ts";
+import { readStack, stackValues } from "../stack/config.ts";
 import type { Section } from "./report.ts";
 import { writeModels } from "./specs.ts";
 
 /** What the program itself takes: from the start of its process to the last resource it registers. */
 
 export interface ProgramOptions {
-  /** Numbers of models, ascending; thirty of them to a server group. */
-  readonly sizes: readonly number[];
   readonly rounds: number;
   readonly progress: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
-const runSchema = z.object({ milliseconds: z.number(), processor: z.number(), resources: z.number() });
-type Run = z.output<typeof runSchema>;
+const measuredSchema = z.object({ milliseconds: z.number(), processor: z.number(), resources: z.number() });
+type Measured = z.output<typeof measuredSchema>;
 
-/**
- * A row per number of models, against Node and the same SDKs with nothing to do. On a machine that does other things too,
- * processor time tells more than the clock.
- */
-export async function programSection(options: ProgramOptions): Promise<Section> {
-  const { sizes, rounds, progress, signal } = options;
-  const folder = mkdtempSync(path.join(os.tmpdir(), "triton-platform-bench-"));
-  try {
-    const configs = sizes.map((size) => writeStack(folder, size));
-    const floors: Run[] = [];
-    const runs = new Map<string, Run[]>(configs.map((config) => [config, []]));
-    for (let round = 0; round < rounds; round++) {
-      progress(`round ${String(round + 1)} of ${String(rounds)}`);
-      floors.push(await run("floor", "", signal));
-      for (const config of configs) runs.get(config)?.push(await run("program", config, signal));
-    }
-    const floor = medians(floors);
-    const points: [number, number][] = [];
+/** What program-run.mjs reads. */
+interface Run {
+  readonly stack: string;
+  /** As the engine hands it to the program. */
+  readonly config: Readonly<Record<string, string>>;
+  /** Of functions, by token. */
+  readonly answers: Readonly<Record<string, unknown>>;
+  /** What providers compute, by type of resource. */
+  readonly outputs: Readonly<Record<string, unknown>>;
+  /** Loaded and nothing else: the floor. */
+  readonly modules?: readonly string[];
+}
+
+const nothing = { config: {}, answers: {}, outputs: {} };
+
+/** A row per number of models, ascending; thirty of them to a server group. */
+export async function kubernetesSection(sizes: readonly number[], options: ProgramOptions): Promise<Section> {
+  return inFolder(async (folder) => {
+    const floor = { stack: "bench", ...nothing, modules: sdkModules(["kubernetes", "repository"]) };
+    const runs = sizes.map((size) => ({ stack: "bench", ...nothing, config: stackOf(folder, size) }));
+    const measured = await measure(folder, [floor, ...runs], options);
+    const [least, ...medians] = measured;
     const rows = sizes.map((size, i) => {
-      const ofSize = runs.get(configs[i] ?? "") ?? [];
-      const { milliseconds, processor, resources } = medians(ofSize);
-      points.push([size, milliseconds]);
-      return {
-        models: String(size),
-        resources: String(resources),
-        "program ms": milliseconds,
-        "against the floor": milliseconds / floor.milliseconds,
-        "processor ms": processor,
-        "against its floor": processor / floor.processor,
-        "ms a model": (milliseconds - floor.milliseconds) / size,
-        "ms a resource": (milliseconds - floor.milliseconds) / resources,
-      };
+      const row = rowOf(medians[i], least);
+      return { models: String(size), ...row };
     });
+    const points = sizes.map((size, i): [number, number] => [size, medians[i]?.milliseconds ?? 0]);
     const line = linearRegression(points);
     return {
       title: "The program, target kubernetes",
       notes: [
-        `${String(rounds)} rounds, medians. Floor: ${floor.milliseconds.toFixed(0)} ms for Node and the SDKs with nothing to do, ${floor.processor.toFixed(0)} ms of processor time.`,
+        ...notesOn(least, options),
         `A further model: ${line.m.toFixed(2)} ms; R² ${rSquared(points, linearRegressionLine(line)).toFixed(4)} to a line.`,
       ],
       rows,
     };
+  });
+}
+
+/** Committed stacks on AWS, whose floor loads AWS' SDK too. */
+export async function eksSection(stacks: readonly string[], options: ProgramOptions): Promise<Section> {
+  const apiServer = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => apiServer.listen(0, "127.0.0.1", resolve));
+  const address = apiServer.address();
+  const port = address === null || typeof address === "string" ? 0 : address.port;
+  try {
+    return await inFolder(async (folder) => {
+      const modules = sdkModules(["aws", "kubernetes", "repository"]);
+      const floor = { stack: "bench", ...nothing, modules };
+      const runs = stacks.map((stack) => eksRun(stack, `https://127.0.0.1:${String(port)}`));
+      const [least, ...medians] = await measure(folder, [floor, ...runs], options);
+      const rows = stacks.map((stack, i) => ({ stack, ...rowOf(medians[i], least) }));
+      return { title: "The program, target eks", notes: notesOn(least, options), rows };
+    });
+  } finally {
+    apiServer.close();
+  }
+}
+
+/** Medians of each run, over rounds in which all take turns. */
+async function measure(
+  folder: string,
+  runs: readonly Run[],
+  { rounds, progress, signal }: ProgramOptions,
+): Promise<Measured[]> {
+  const files = runs.map((run, i) => {
+    const file = path.join(folder, `run-${String(i)}.json`);
+    writeFileSync(file, JSON.stringify(run));
+    return file;
+  });
+  const results = new Map<string, Measured[]>(files.map((file) => [file, []]));
+  const script = path.join(import.meta.dirname, "program-run.mjs");
+  // The bundle is made by the first run after a change; that one is not counted.
+  await execa(process.execPath, [script, files.at(-1) ?? ""], { cwd: projectRoot, cancelSignal: signal });
+  for (let round = 0; round < rounds; round++) {
+    progress(`round ${String(round + 1)} of ${String(rounds)}`);
+    for (const file of files) {
+      const { stdout } = await execa(process.execPath, [script, file], {
+        cwd: projectRoot,
+        cancelSignal: signal,
+      });
+      results.get(file)?.push(measuredSchema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")));
+    }
+  }
+  return files.map((file) => medians(results.get(file) ?? []));
+}
+
+function medians(runs: readonly Measured[]): Measured {
+  const of = (field: keyof Measured): number => median(runs.map((run) => run[field]));
+  return { milliseconds: of("milliseconds"), processor: of("processor"), resources: of("resources") };
+}
+
+function rowOf(measured: Measured | undefined, floor: Measured | undefined): Section["rows"][number] {
+  if (measured === undefined || floor === undefined) throw new Error("every run was measured");
+  const { milliseconds, processor, resources } = measured;
+  return {
+    resources: String(resources),
+    "program ms": milliseconds,
+    "against the floor": milliseconds / floor.milliseconds,
+    "processor ms": processor,
+    "against its floor": processor / floor.processor,
+    "ms a resource": (milliseconds - floor.milliseconds) / resources,
+  };
+}
+
+/** On a machine that does other things too, processor time tells more than the clock. */
+function notesOn(floor: Measured | undefined, { rounds }: ProgramOptions): string[] {
+  if (floor === undefined) return [];
+  return [
+    `${String(rounds)} rounds, medians. Floor: ${floor.milliseconds.toFixed(0)} ms for Node and the same SDKs with nothing to do, ${floor.processor.toFixed(0)} ms of processor time.`,
+  ];
+}
+
+async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "triton-platform-bench-"));
+  try {
+    return await work(folder);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function medians(runs: readonly Run[]): Run {
-  const of = (field: keyof Run): number => median(runs.map((run) => run[field]));
-  return { milliseconds: of("milliseconds"), processor: of("processor"), resources: of("resources") };
-}
-
-async function run(mode: "floor" | "program", config: string, signal: AbortSignal): Promise<Run> {
-  const script = path.join(import.meta.dirname, "program-run.mjs");
-  const { stdout } = await execa(process.execPath, [script, mode, config], {
-    cwd: projectRoot,
-    cancelSignal: signal,
+/** Every module of Pulumi's SDKs that these rooms of components/ load. */
+function sdkModules(rooms: readonly string[]): string[] {
+  const sources = rooms.flatMap((room) => {
+    const folder = path.join(projectRoot, "components", room);
+    return readdirSync(folder)
+      .filter((name) => name.endsWith(".ts"))
+      .map((name) => readFileSync(path.join(folder, name), "utf8"));
   });
-  return runSchema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
+  const imports = sources.flatMap((text) => [
+    ...text.matchAll(/^import (?!type)[^;]*? from "(@pulumi\/[^"]+)";$/gm),
+  ]);
+  return [...new Set(imports.flatMap(([, name]) => name ?? []))].sort();
 }
 
-/** A stack with thirty models to a server group; returns the file of its config, as the engine hands it to the program. */
-function writeStack(folder: string, size: number): string {
+/** A stack with thirty models to a server group, written to a folder. */
+function stackOf(folder: string, size: number): Run["config"] {
   const models = path.join(folder, String(size));
   mkdirSync(models);
   writeModels(models, size);
@@ -94,7 +170,7 @@ function writeStack(folder: string, size: number): string {
   // Ensembles of three neighbours stay together.
   for (let first = 30; first < size; first += 30)
     groups.push([`group-${String(first)}`, { replicas: 2, models: names.slice(first, first + 30) }]);
-  const config = {
+  return {
     "triton-platform:target": "kubernetes",
     "triton-platform:models": models,
     "triton-platform:defaultServer": "gpu",
@@ -107,7 +183,33 @@ function writeStack(folder: string, size: number): string {
     "holysheep:baseUrl": "https://api.example.com/v1",
     "holysheep:model": "none",
   };
-  const file = path.join(folder, `${String(size)}.json`);
-  writeFileSync(file, JSON.stringify(config));
-  return file;
+}
+
+/** A stack on an account that has all it asks for. `endpoint` stands for the cluster's API server. */
+function eksRun(stack: string, endpoint: string): Run {
+  const { account, cluster, network } = eksOf(readStack(stack).config);
+  const zones = network !== undefined && "zones" in network ? network.zones : [];
+  const [deployer] = Object.values(cluster?.access ?? {});
+  const config = Object.entries({ ...stackValues(stack), "holysheep:apiKey": "of nobody" }).map(
+    ([key, value]): [string, string] => [key, typeof value === "string" ? value : JSON.stringify(value)],
+  );
+  return {
+    stack,
+    config: Object.fromEntries(config),
+    answers: {
+      "aws:index/getCallerIdentity:getCallerIdentity": { accountId: account, arn: deployer?.principalArn },
+      "aws:index/getAvailabilityZones:getAvailabilityZones": { names: zones, zoneIds: zones },
+      "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": { locations: zones },
+      "aws:servicequotas/getServiceQuota:getServiceQuota": { value: 10_000 },
+    },
+    outputs: {
+      "aws:eks/cluster:Cluster": {
+        endpoint,
+        certificateAuthority: { data: "" },
+        identities: [{ oidcs: [{ issuer: "https://oidc.example.com" }] }],
+        vpcConfig: { clusterSecurityGroupId: "sg-0123456789abcdef0" },
+      },
+      "aws:eks/nodeGroup:NodeGroup": { resources: [{ autoscalingGroups: [{ name: "group" }] }] },
+    },
+  };
 }

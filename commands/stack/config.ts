@@ -41,9 +41,18 @@ export function fileOf(stack: string): string {
   return `Pulumi.${stack}.yaml`;
 }
 
+/** The committed config of a stack as plain values by `namespace:key`, unchecked. */
+export function stackValues(stack: string): Record<string, unknown> {
+  return valuesIn(path.join(projectRoot, fileOf(stack)));
+}
+
+function valuesIn(file: string): Record<string, unknown> {
+  return { ...projectDefaults(), ...readStackFile(file).config };
+}
+
 /** The config as the program will see it. `name` is what problems call the file. */
 export function readStackConfig(file: string, name: string): StackConfig {
-  const values = { ...projectDefaults(), ...readStackFile(file).config };
+  const values = valuesIn(file);
   const parsed = parsePlatform(values, name);
   if ("problems" in parsed) throw new ProblemsError(parsed.problems);
   return { config: parsed.value, hasApiKey: values["holysheep:apiKey"] !== undefined, file: name };
