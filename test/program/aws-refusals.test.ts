@@ -162,6 +162,8 @@ describe("an existing VPC", () => {
     expect(subnetsOf("system")).toEqual(given.privateSubnetIds);
     // Its reservation is in us-east-1b.
     expect(subnetsOf("a100")).toEqual(["subnet-1"]);
+    const inner = resources.find(({ name }) => name === "triton-prod-api");
+    expect(inner?.inputs.ingress).toMatchObject([{ cidrBlocks: ["10.1.0.0/16", "100.64.0.0/16"] }]);
     expect(outputs).toMatchObject({ network: given });
   });
 });

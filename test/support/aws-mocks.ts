@@ -74,6 +74,10 @@ export const usual: Answers = {
     id,
     availabilityZone: id === "subnet-0123456789abcdef0" ? "us-east-1a" : "us-east-1b",
   }),
+  "aws:ec2/getVpc:getVpc": () => ({
+    cidrBlock: "10.1.0.0/16",
+    cidrBlockAssociations: [{ cidrBlock: "10.1.0.0/16" }, { cidrBlock: "100.64.0.0/16" }],
+  }),
   "aws:index/getCallerIdentity:getCallerIdentity": () => ({ accountId: "111122223333", arn: deployer }),
   "aws:index/getAvailabilityZones:getAvailabilityZones": () => ({
     names: zones,
