@@ -1,6 +1,7 @@
 import { LogGroup } from "@pulumi/aws/cloudwatch/logGroup.js";
 import { AccessEntry } from "@pulumi/aws/eks/accessEntry.js";
 import { AccessPolicyAssociation } from "@pulumi/aws/eks/accessPolicyAssociation.js";
+import { SecurityGroup } from "@pulumi/aws/ec2/securityGroup.js";
 import { Cluster as ControlPlane } from "@pulumi/aws/eks/cluster.js";
 import { OpenIdConnectProvider } from "@pulumi/aws/iam/openIdConnectProvider.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -19,6 +20,9 @@ export interface ClusterArgs {
   plan: ClusterPlan;
   /** Of AWS: the kubeconfig names it. */
   region: string;
+  vpcId: pulumi.Input<string>;
+  /** Networks of the VPC: whoever is in them reaches the API server's private endpoint. */
+  vpcCidrs: pulumi.Input<readonly string[]>;
   /** Of the API server's network interfaces and of nodes: private, in two zones at least. */
   subnets: readonly NodeSubnet[];
   /** On nodes, their volumes and network interfaces, which a provider's default tags do not reach. Default: none. */
@@ -41,6 +45,8 @@ export interface ClusterArgs {
  *   name: "models",
  *   plan,
  *   region: "us-east-1",
+ *   vpcId: "vpc-0123456789abcdef0",
+ *   vpcCidrs: ["10.0.0.0/16"],
  *   subnets: [
  *     { zone: "us-east-1a", id: "subnet-0123456789abcdef0" },
  *     { zone: "us-east-1b", id: "subnet-0123456789abcdef1" },
@@ -81,6 +87,24 @@ export class Cluster extends pulumi.ComponentResource {
       { plan: plan.role, statements: key.arn.apply((arn) => [encrypting(arn)]) },
       inside,
     );
+    // By itself EKS lets in nodes and pods alone: who deploys from inside is none of them.
+    const inner = new SecurityGroup(
+      `${name}-api`,
+      {
+        vpcId: args.vpcId,
+        description: "API server: HTTPS from inside",
+        ingress: pulumi.output(args.vpcCidrs).apply((vpcCidrs) => [
+          {
+            protocol: "tcp",
+            fromPort: 443,
+            toPort: 443,
+            cidrBlocks: [...vpcCidrs, ...plan.privateAccessCidrs],
+          },
+        ]),
+        tags: { Name: `${name}-api` },
+      },
+      inside,
+    );
     const isPublic = plan.publicAccessCidrs.length > 0;
     const cluster = new ControlPlane(
       name,
@@ -93,6 +117,7 @@ export class Cluster extends pulumi.ComponentResource {
         bootstrapSelfManagedAddons: false,
         vpcConfig: {
           subnetIds: subnets.map(({ id }) => id),
+          securityGroupIds: [inner.id],
           endpointPrivateAccess: true,
           endpointPublicAccess: isPublic,
           ...(isPublic ? { publicAccessCidrs: [...plan.publicAccessCidrs] } : {}),

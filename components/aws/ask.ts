@@ -16,6 +16,7 @@ import {
 import type { EksPlan } from "../../core/aws/plan.ts";
 import { formatProblems } from "../../core/spec/problem.ts";
 import { refusal } from "../target.ts";
+import { cliProblems } from "./cli.ts";
 
 /**
  * Asks AWS for what a plan needs, and throws all that it does not have: before anything is made, in a preview too. What the
@@ -62,6 +63,7 @@ export async function refuseUnavailable(plan: EksPlan, provider: Provider, file:
   const problems = [
     ...offerProblems(plan, zone === undefined ? answers : { ...answers, hostedZone: zone[1] }, file),
     ...deployerProblems(plan, arn, file),
+    ...cliProblems(plan),
   ];
   if (problems.length > 0) throw refusal(formatProblems(problems));
 }

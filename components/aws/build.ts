@@ -1,4 +1,5 @@
 import { getSubnet } from "@pulumi/aws/ec2/getSubnet.js";
+import { getVpc } from "@pulumi/aws/ec2/getVpc.js";
 import { Provider as AwsProvider } from "@pulumi/aws/provider.js";
 import { Provider as KubernetesProvider } from "@pulumi/kubernetes/provider.js";
 import * as pulumi from "@pulumi/pulumi";
@@ -52,6 +53,8 @@ export async function buildEks(plan: EksPlan, options: BuildOptions): Promise<Re
 
 interface NetworkOfStack {
   readonly vpcId: pulumi.Input<string>;
+  /** All networks of the VPC. */
+  readonly cidrs: readonly string[];
   readonly nodeSubnets: readonly NodeSubnet[];
   /** What other stacks learn of it. */
   readonly output: object;
@@ -68,12 +71,19 @@ async function networkOf(
     const made = new Network(`${name}-network`, { plan: network, protect }, { providers: [aws] });
     const { vpcId, nodeSubnets, privateSubnetIds, publicSubnetIds } = made;
     const output = { vpcId, privateSubnetIds, publicSubnetIds };
-    return { vpcId, nodeSubnets, output, ready: [made] };
+    return { vpcId, cidrs: [network.cidr], nodeSubnets, output, ready: [made] };
   }
   const given = network ?? (cluster === undefined ? undefined : await base?.network());
   if (given === undefined) return undefined;
-  const nodeSubnets = cluster === undefined ? [] : await subnetsOf(given, aws);
-  return { vpcId: given.vpcId, nodeSubnets, output: given, ready: [] };
+  // Others than those of clusters need no rights on EC2 for it.
+  const [cidrs, nodeSubnets] =
+    cluster === undefined ? [[], []] : await Promise.all([cidrsOf(given, aws), subnetsOf(given, aws)]);
+  return { vpcId: given.vpcId, cidrs, nodeSubnets, output: given, ready: [] };
+}
+
+async function cidrsOf({ vpcId }: GivenNetwork, provider: AwsProvider): Promise<string[]> {
+  const { cidrBlock, cidrBlockAssociations } = await getVpc({ id: vpcId }, { provider });
+  return [...new Set([cidrBlock, ...cidrBlockAssociations.map((other) => other.cidrBlock)])];
 }
 
 /** With the zones of each, which node groups go by. */
@@ -120,12 +130,12 @@ async function clusterOf(
 function makeCluster(
   cluster: ClusterPlan,
   { name, region, tags, protect }: EksPlan,
-  { vpcId, nodeSubnets, ready }: NetworkOfStack,
+  { vpcId, cidrs, nodeSubnets, ready }: NetworkOfStack,
   aws: AwsProvider,
 ): ClusterOfStack {
   const made = new Cluster(
     name,
-    { name, plan: cluster, region, subnets: nodeSubnets, tags, protect },
+    { name, plan: cluster, region, vpcId, vpcCidrs: cidrs, subnets: nodeSubnets, tags, protect },
     { providers: [aws], dependsOn: [...ready] },
   );
   const { clusterName, endpoint, certificateAuthority, oidcProvider, securityGroupId, kubeconfig } = made;

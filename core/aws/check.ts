@@ -110,7 +110,8 @@ function layerProblems(eks: EksConfig, report: Report): Problem[] {
           ),
         ]
       : []),
-    ...(makesCluster === false && cluster !== undefined
+    // A network that is to have a cluster later may say already what that will be.
+    ...(makesCluster === false && makesWorkload === true && cluster !== undefined
       ? [
           report(
             "eks.cluster",

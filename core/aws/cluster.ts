@@ -22,6 +22,7 @@ export function planCluster(
     role: serviceRole(names, "cluster", serviceTrustPolicy("eks", names), { managed: clusterPolicies }),
     nodeRole: serviceRole(names, "node", serviceTrustPolicy("ec2", names), { managed: nodePolicies }),
     publicAccessCidrs: cluster.publicAccessCidrs ?? [],
+    privateAccessCidrs: cluster.privateAccessCidrs,
     logTypes,
     logRetentionDays: cluster.logRetentionDays,
     access: accessEntries(cluster, names),

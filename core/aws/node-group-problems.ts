@@ -35,7 +35,8 @@ export function nodeGroupProblems(config: PlatformConfig, eks: EksConfig, report
   if (!layers.includes("cluster"))
     return [
       ...noInstances,
-      ...(Object.keys(nodeGroups).length === 0
+      // A network that is to have a cluster later may say already what nodes there will be.
+      ...(Object.keys(nodeGroups).length === 0 || !layers.includes("workload")
         ? []
         : [
             report(

@@ -67,6 +67,8 @@ export interface ClusterPlan {
   readonly nodeRole: ServiceRolePlan;
   /** Networks that reach the API server over the internet; empty where it is private. */
   readonly publicAccessCidrs: readonly string[];
+  /** Networks beside the VPC that reach its private endpoint. */
+  readonly privateAccessCidrs: readonly string[];
   readonly logTypes: readonly string[];
   readonly logRetentionDays: number;
   readonly access: readonly AccessEntryPlan[];

@@ -115,6 +115,8 @@ const clusterSchema = z.strictObject({
    * or connected with it.
    */
   publicAccessCidrs: z.array(cidrV4).min(1).optional(),
+  /** Networks connected with the VPC (peering, VPN) that reach the API server inside; the VPC itself always does. */
+  privateAccessCidrs: z.array(cidrV4).default([]),
   /** Who may use the Kubernetes API, by a name of yours. Whoever deploys is to be among them, with `clusterAdmin`. */
   access: z.record(z.string().min(1), accessSchema),
   logRetentionDays: logRetentionDays.default(90),

@@ -111,6 +111,7 @@ const clusterPlan: ClusterPlan = {
   role: serviceRole("cluster", "AmazonEKSClusterPolicy"),
   nodeRole: serviceRole("node", "AmazonEKSWorkerNodePolicy"),
   publicAccessCidrs: [],
+  privateAccessCidrs: ["192.168.0.0/16"],
   logTypes: ["api", "audit"],
   logRetentionDays: 90,
   access: [
@@ -218,17 +219,27 @@ describe("Network", () => {
 });
 
 describe("Cluster", () => {
+  const place = {
+    name: "models",
+    region: "us-east-1",
+    vpcId: "vpc-1",
+    vpcCidrs: ["10.0.0.0/16"],
+    subnets,
+  };
   const cluster = (plan: ClusterPlan, protect = false) =>
-    made(
-      ({ Cluster }) => new Cluster("models", { name: "models", plan, region: "us-east-1", subnets, protect }),
-    );
+    made(({ Cluster }) => new Cluster("models", { ...place, plan, protect }));
 
   it("is private unless networks are named", async () => {
-    expect(one(await cluster(clusterPlan), "eks/cluster:Cluster").inputs.vpcConfig).toEqual({
+    const closed = await cluster(clusterPlan);
+    expect(one(closed, "eks/cluster:Cluster").inputs.vpcConfig).toEqual({
       endpointPrivateAccess: true,
       endpointPublicAccess: false,
       subnetIds: ["subnet-a", "subnet-b"],
+      securityGroupIds: ["models-api-id"],
     });
+    expect(one(closed, "SecurityGroup").inputs.ingress).toEqual([
+      { protocol: "tcp", fromPort: 443, toPort: 443, cidrBlocks: ["10.0.0.0/16", "192.168.0.0/16"] },
+    ]);
     const open = await cluster({ ...clusterPlan, publicAccessCidrs: ["203.0.113.0/24"] });
     expect(one(open, "eks/cluster:Cluster").inputs.vpcConfig).toMatchObject({
       endpointPrivateAccess: true,
@@ -289,12 +300,7 @@ describe("Cluster", () => {
   it("hands out a kubeconfig without a secret, once access is given", async () => {
     let text = "";
     await made(({ Cluster }) => {
-      const models = new Cluster("models", {
-        name: "models",
-        plan: clusterPlan,
-        region: "us-east-1",
-        subnets,
-      });
+      const models = new Cluster("models", { ...place, plan: clusterPlan });
       models.kubeconfig.apply((kubeconfig) => (text = kubeconfig));
     });
     expect(json(text)).toMatchObject({

@@ -110,6 +110,13 @@ describe("before anything is made", () => {
     expectNothing(poor);
   });
 
+  it("a machine without the AWS CLI is told so", async () => {
+    vi.stubEnv("PATH", "/nowhere");
+    const without = await run("prod-base", answering({}));
+    expect(without.error?.message).toMatch(/this machine\n {2}PATH: the AWS CLI is not there/);
+    expectNothing(without);
+  });
+
   it("what may not be asked stops nothing", async () => {
     const denied = refusing("aws:servicequotas/getServiceQuota:getServiceQuota", "AccessDeniedException");
     const { error, resources } = await run("prod-base", answering(denied));
@@ -162,6 +169,8 @@ describe("an existing VPC", () => {
     expect(subnetsOf("system")).toEqual(given.privateSubnetIds);
     // Its reservation is in us-east-1b.
     expect(subnetsOf("a100")).toEqual(["subnet-1"]);
+    const inner = resources.find(({ name }) => name === "triton-prod-api");
+    expect(inner?.inputs.ingress).toMatchObject([{ cidrBlocks: ["10.1.0.0/16", "100.64.0.0/16"] }]);
     expect(outputs).toMatchObject({ network: given });
   });
 });

@@ -1,4 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { Registered, StandIns } from "./stack-mocks.ts";
 
 /** AWS as program tests need it: what it computes, by type of resource, and what it answers. */
@@ -74,6 +77,10 @@ export const usual: Answers = {
     id,
     availabilityZone: id === "subnet-0123456789abcdef0" ? "us-east-1a" : "us-east-1b",
   }),
+  "aws:ec2/getVpc:getVpc": () => ({
+    cidrBlock: "10.1.0.0/16",
+    cidrBlockAssociations: [{ cidrBlock: "10.1.0.0/16" }, { cidrBlock: "100.64.0.0/16" }],
+  }),
   "aws:index/getCallerIdentity:getCallerIdentity": () => ({ accountId: "111122223333", arn: deployer }),
   "aws:index/getAvailabilityZones:getAvailabilityZones": () => ({
     names: zones,
@@ -84,7 +91,7 @@ export const usual: Answers = {
   "aws:route53/getZone:getZone": () => ({ name: "example.com." }),
 };
 
-/** Stands for an API server, as far as it is reached. */
+/** Stands for an API server, as far as it is reached, with an AWS CLI on PATH. */
 export interface ApiServer {
   readonly endpoint: string;
   stop(): Promise<void>;
@@ -95,13 +102,20 @@ export async function startApiServer(): Promise<ApiServer> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("the server has no port");
+  const bin = mkdtempSync(path.join(tmpdir(), "tp-bin-"));
+  writeFileSync(path.join(bin, "aws"), "", { mode: 0o755 });
+  const { PATH = "" } = process.env;
+  process.env.PATH = `${bin}${path.delimiter}${PATH}`;
   return {
     endpoint: `https://127.0.0.1:${String(address.port)}`,
-    stop: () =>
-      new Promise((resolve) =>
+    stop: async () => {
+      process.env.PATH = PATH;
+      rmSync(bin, { recursive: true });
+      await new Promise<void>((resolve) => {
         server.close(() => {
           resolve();
-        }),
-      ),
+        });
+      });
+    },
   };
 }

@@ -45,6 +45,10 @@ describe("stacks as they should be", () => {
       "a network alone",
       devConfig({ servers: {}, nodes: {}, eks: { layers: ["network"], cluster: undefined } }),
     ],
+    [
+      "a network for a cluster that is to come",
+      prodBaseConfig({ eks: { layers: ["network"], nodeGroups: { workers: {} } } }),
+    ],
     ["a cluster in a VPC that is there", prodBaseConfig({ eks: { layers: ["cluster"], network: given } })],
     [
       "a cluster in another stack's network",
