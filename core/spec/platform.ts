@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { environments } from "../policy/rule.ts";
 import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
@@ -131,6 +132,8 @@ export const targets = ["local", "kubernetes", "eks"] as const;
 
 const platformFields = z.strictObject({
   target: z.enum(targets),
+  /** What the stack is for: policies are more or less strict by it. Default: the tag of the target `eks`, else `dev`. */
+  environment: z.enum(environments).optional(),
   /** Folder with one folder per model, relative to the project. */
   models: z.string().min(1).default("models"),
   /** Release of Triton's container that serves the models, YY.MM: models are checked by its rules. */
