@@ -4,13 +4,15 @@ import { parseArgs } from "node:util";
 import * as prettier from "prettier";
 import { modelJsonSchema } from "../core/spec/json-schema.ts";
 import { modelReference } from "../core/spec/reference.ts";
+import { policiesReference } from "../core/policy/document.ts";
+import { policySections } from "../core/policy/rules/index.ts";
 import { rulesDocument } from "../core/triton/rules/document.ts";
 import { ruleSections } from "../core/triton/rules/index.ts";
 import { projectRoot } from "./setup/places.ts";
 
 /**
- * `npm run schema`: writes what is made of the schema of model specs and of the rules: the JSON Schema for editors, the
- * reference in docs/model-spec.md, and docs/rules.md.
+ * `npm run schema`: writes what is made of the schema of model specs, of the rules and of the policies: the JSON Schema for
+ * editors, the reference in docs/model-spec.md, docs/rules.md, and the tables in docs/policies.md.
  */
 export async function main(args: string[]): Promise<void> {
   parseArgs({ args, options: {} });
@@ -29,22 +31,21 @@ export async function main(args: string[]): Promise<void> {
 export async function generatedFiles(): Promise<ReadonlyMap<string, string>> {
   const schema = modelJsonSchema();
   const schemaFile = "schemas/model.schema.json";
-  const docsFile = "docs/model-spec.md";
   const options = await prettier.resolveConfig(path.join(projectRoot, schemaFile));
   return new Map([
     [schemaFile, await prettier.format(JSON.stringify(schema), { ...options, parser: "json" })],
     ["docs/rules.md", rulesDocument(ruleSections)],
-    [docsFile, withReference(readFileSync(path.join(projectRoot, docsFile), "utf8"), modelReference(schema))],
+    withReference("docs/model-spec.md", modelReference(schema)),
+    withReference("docs/policies.md", policiesReference(policySections)),
   ]);
 }
 
-/** Puts the reference between its marks. */
-function withReference(text: string, reference: string): string {
+/** A document with the reference between its marks. */
+function withReference(file: string, reference: string): [file: string, text: string] {
   const begin = "<!-- reference:begin -->";
   const end = "<!-- reference:end -->";
-  const [before, rest] = text.split(begin);
+  const [before, rest] = readFileSync(path.join(projectRoot, file), "utf8").split(begin);
   const after = rest?.split(end)[1];
-  if (before === undefined || after === undefined)
-    throw new Error(`docs/model-spec.md lacks ${begin} or ${end}`);
-  return `${before}${begin}\n\n${reference}\n\n${end}${after}`;
+  if (before === undefined || after === undefined) throw new Error(`${file} lacks ${begin} or ${end}`);
+  return [file, `${before}${begin}\n\n${reference}\n\n${end}${after}`];
 }

@@ -5,9 +5,9 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
-import { check, contextOf } from "../core/policy/evaluate.ts";
+import { check, contextOf, formatViolation } from "../core/policy/evaluate.ts";
 import { resourceLabel } from "../core/policy/resources.ts";
-import type { Environment, PolicyResource, PolicyRule, Violation } from "../core/policy/rule.ts";
+import type { Environment, PolicyResource, PolicyRule } from "../core/policy/rule.ts";
 import { Value, type Undecided } from "../core/policy/value.ts";
 import { plainOf, touch } from "./plain.ts";
 
@@ -44,7 +44,7 @@ function onResources(
       const resource = resourceOf(args);
       const context = contextOf(rule, [resource], settingsOf(rule, environment, args));
       const { violations, undecided } = check(rule, resource, context);
-      for (const violation of violations) report(textOf(resource, violation));
+      for (const violation of violations) report(formatViolation(resourceLabel(resource), violation));
       if (undecided !== undefined) sayUndecided([args], undecided);
     },
     ...(remedy === undefined
@@ -72,7 +72,7 @@ function onStacks(rule: PolicyRule, environment: Environment): Pick<StackValidat
       for (const [resource, { urn }] of inputs) {
         if (!rule.types.includes(resource.type)) continue;
         const { violations, undecided } = check(rule, resource, context);
-        for (const violation of violations) report(textOf(resource, violation), urn);
+        for (const violation of violations) report(formatViolation(resourceLabel(resource), violation), urn);
         first ??= undecided;
       }
       if (first !== undefined) sayUndecided(args.resources, first);
@@ -121,10 +121,6 @@ function sayUndecided(
     touch(props, path);
     touch(provider?.props, path);
   }
-}
-
-function textOf(resource: PolicyResource, { path, message, hint }: Violation): string {
-  return `${resourceLabel(resource)}: ${path === "" ? "" : `${path}: `}${message}\n→ ${hint}`;
 }
 
 function configSchema({ limits }: PolicyRule): PolicyConfigSchema {

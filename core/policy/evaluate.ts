@@ -91,6 +91,11 @@ export function levelOf({ id, levels }: PolicyRule, { environment, config }: Pol
   return config.get(id)?.level ?? config.get("all")?.level ?? levels[environment];
 }
 
+/** A violation for people: the resource, the place, what is wrong; then what to do. */
+export function formatViolation(resource: string, { path, message, hint }: Violation): string {
+  return `${resource}: ${path === "" ? "" : `${path}: `}${message}\n→ ${hint}`;
+}
+
 /** Whether anything stops a deployment. */
 export function hasFailed(verdicts: readonly Verdict[]): boolean {
   return verdicts.some(({ level, finding }) => level !== "advisory" && !("undecided" in finding));
