@@ -118,6 +118,15 @@ describe("buckets", () => {
     ]);
   });
 
+  it("keep versions only while that is switched on", () => {
+    const suspended = aws("s3/bucketVersioning:BucketVersioning", {
+      ...{ bucket: "models", versioningConfiguration: { status: "Suspended" } },
+    });
+    expect(linesOf(judged("s3-versioned", [bucket, suspended]))).toEqual([
+      "versioningConfiguration.status: versioning is Suspended",
+    ]);
+  });
+
   it("of access logs need no versions, and S3's own keys", () => {
     const logging = aws("s3/bucketLogging:BucketLogging", { bucket: "data", targetBucket: "models" });
     const own = aws("s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration", {
@@ -151,6 +160,13 @@ describe("what inputs do not tell", () => {
       /does not expire/,
     );
     expect(linesOf(judged("iam-no-static-keys", [aws("iam/user:User", {})])).join()).toMatch(/an IAM user/);
+  });
+
+  it("a budget that lets no pod go is none", () => {
+    const [tight = budget] = changed([budget], [["spec", "maxUnavailable"], 0]);
+    expect(linesOf(judged("prod-disruption-budget", [server, tight]))).toEqual([
+      ": its PodDisruptionBudget lets no pod go (maxUnavailable: 0)",
+    ]);
   });
 
   it("tags may come from the provider", () => {
