@@ -114,6 +114,14 @@ const localSchema = z.strictObject({
   simulatorPort: port.default(18900),
 });
 
+/** What is counted on, for what a plan says about money; nothing is sized by it. */
+const usageSchema = z.strictObject({
+  /** All models and replicas together, on average: measured (docs/benchmarks.md) or expected. */
+  inferencesPerSecond: z.number().positive().optional(),
+  /** Of the LLM API, prompts and answers together. */
+  tokensPerMonth: z.number().min(0).optional(),
+});
+
 const holysheepSchema = z.strictObject({
   /** OpenAI-compatible API, up to and including its version. */
   baseUrl: z.url({
@@ -157,6 +165,7 @@ const platformFields = z.strictObject({
   defaultServer: z.string().min(1),
   /** The machines that replicas run on, by pool; with them, it is checked that all find room. */
   nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
+  usage: usageSchema.prefault({}),
   local: localSchema.prefault({}),
   /** Needed by the target `kubernetes`; on `eks` it says what is another than usual. */
   kubernetes: kubernetesSectionSchema.optional(),

@@ -1,5 +1,6 @@
 import { holysheepSecret, upstreamLabel } from "../../kubernetes/names.ts";
-import { commandOf, containersOf, podOf, podTypes } from "../resources.ts";
+import { credentialForms, isCredentialName, isLiteral } from "../credentials.ts";
+import { commandOf, containersOf, modelRepositoryType, podOf, podTypes } from "../resources.ts";
 import { everywhere, violation } from "../rule.ts";
 import type { PolicyRule, Violation } from "../rule.ts";
 import type { Value } from "../value.ts";
@@ -10,12 +11,13 @@ import { asksForGpu } from "./pods.ts";
 export const secretRules: readonly PolicyRule[] = [
   {
     id: "no-plaintext-credentials",
-    title: "No credential stands in an environment variable, an argument or a ConfigMap",
+    title:
+      "No credential stands in an environment variable, an argument, a ConfigMap or a model's parameters",
     why: "Whoever reads the object, the process list or the state has it",
     severity: "critical",
     levels: everywhere,
     references: ["Checkov CKV_SECRET_2", "Checkov CKV_SECRET_6", "CIS EKS 4.4.1"],
-    types: [...podTypes, "kubernetes:core/v1:ConfigMap"],
+    types: [...podTypes, "kubernetes:core/v1:ConfigMap", modelRepositoryType],
     scope: "resource",
     limits: [],
     *check(resource) {
@@ -25,6 +27,10 @@ export const secretRules: readonly PolicyRule[] = [
           ...resource.props.at("binaryData").entries,
         ])
           yield* credentialIn(key, value, `the entry ${key}`);
+        return;
+      }
+      if (resource.type === modelRepositoryType) {
+        for (const file of resource.props.at("files").items) yield* credentialsInModel(file);
         return;
       }
       for (const container of containersOf(podOf(resource))) {
@@ -78,23 +84,23 @@ export const secretRules: readonly PolicyRule[] = [
   },
 ];
 
-/** Forms of keys that are told apart by how they begin. */
-const knownForms: readonly { readonly kind: string; readonly form: RegExp }[] = [
-  { kind: "an AWS access key", form: /\b(AKIA|ASIA)[0-9A-Z]{16}\b/ },
-  { kind: "a private key", form: /-----BEGIN ([A-Z]+ )*PRIVATE KEY-----/ },
-  { kind: "a GitHub token", form: /\bgh[pousr]_[A-Za-z0-9]{36,}\b|\bgithub_pat_\w{40,}/ },
-  { kind: "an API key of the form sk-…", form: /\bsk-[A-Za-z0-9_-]{16,}/ },
-  { kind: "a token of NVIDIA's", form: /\bnvapi-[A-Za-z0-9_-]{20,}/ },
-  { kind: "a token of Hugging Face", form: /\bhf_[A-Za-z0-9]{30,}/ },
-  { kind: "a token of Slack", form: /\bxox[abprs]-[A-Za-z0-9-]{10,}/ },
-  { kind: "a JSON web token", form: /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/ },
-  { kind: "a URL with a password", form: /\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@$]+:[^\s:/@${]+@/ },
-  { kind: "an AWS secret key", form: /aws_secret_access_key\s*[=:]\s*['"]?[A-Za-z0-9/+]{40}/i },
-];
+/** A model's parameters are files that everybody reads who reads the repository. */
+function* credentialsInModel(file: Value): Iterable<Violation> {
+  const content = file.at("from", "content");
+  const path = file.at("path").text ?? "";
+  if (!content.isPresent || !path.endsWith("/config.pbtxt")) return;
+  for (const [, name = "", value = ""] of (content.text ?? "").matchAll(
+    /key: "([^"]*)"\s+value \{\s+string_value: "((?:[^"\\]|\\.)*)"/g,
+  )) {
+    const known = credentialForms.find(({ form }) => form.test(value));
+    if (known !== undefined || (isCredentialName(name) && isLiteral(value)))
+      yield found(file, `the parameter ${name} in ${path} has ${known?.kind ?? "a credential"} in it`);
+  }
+}
 
 function* credentialIn(name: string, value: Value, where: string): Iterable<Violation> {
   const text = value.text ?? "";
-  const known = knownForms.find(({ form }) => form.test(text));
+  const known = credentialForms.find(({ form }) => form.test(text));
   if (known !== undefined) yield found(value, `${where} has ${known.kind} in it`);
   else if (isCredentialName(name) && isLiteral(text))
     yield found(value, `${where} has a credential in it, by its name`);
@@ -106,40 +112,4 @@ function found(value: Value, message: string): Violation {
     message,
     "put it in a Secret, mount that as a folder, and take a new one: this one has been seen",
   );
-}
-
-/** `API_KEY`, `dbPassword`, `auth-token`; not what says where one lies, or how long it lives. */
-function isCredentialName(name: string): boolean {
-  const words = name
-    .replaceAll(/([a-z\d])([A-Z])/g, "$1_$2")
-    .toUpperCase()
-    .split(/[^A-Z\d]+/);
-  const last = words.at(-1) ?? "";
-  if (
-    [
-      "FILE",
-      "PATH",
-      "DIR",
-      "NAME",
-      "ARN",
-      "URL",
-      "URI",
-      "ID",
-      "MAP",
-      "TTL",
-      "TIMEOUT",
-      "COUNT",
-      "LIMIT",
-    ].includes(last)
-  )
-    return false;
-  const text = words.join("_");
-  return /(^|_)(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY)(_|$)/.test(
-    text,
-  );
-}
-
-/** Something is there, and it is no reference to something else, and no number or switch. */
-function isLiteral(text: string): boolean {
-  return !/^(|\$[({].*[)}]|\d+|true|false|null|none|\/.*)$/is.test(text.trim());
 }

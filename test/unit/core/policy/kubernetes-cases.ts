@@ -50,8 +50,9 @@ const proxy = object("apps/v1", "Deployment", "triton-llm", {
 
 const config = (queue: string): string =>
   `name: "m"\nmax_batch_size: 8\ndynamic_batching {\n  preferred_batch_size: 8\n${queue}}\nbackend: "python"\n`;
-const ownBound = (rows: string): string =>
-  `parameters {\n  key: "max_pending"\n  value {\n    string_value: "${rows}"\n  }\n}\n`;
+const parameter = (key: string, value: string): string =>
+  `parameters {\n  key: "${key}"\n  value {\n    string_value: "${value}"\n  }\n}\n`;
+const ownBound = (rows: string): string => parameter("max_pending", rows);
 const bounded = "  default_queue_policy {\n    max_queue_size: 512\n  }\n";
 
 const repository = {
@@ -296,6 +297,22 @@ export const kubernetesCases: readonly RuleCases[] = [
       [[["data", "password"], "hunter2"], /by its name/],
     ],
     unknown: [[["data", "settings.yaml"], "undecided"]],
+  },
+  {
+    rule: "no-plaintext-credentials",
+    good: [repository],
+    alsoGood: [[["files", 0, "from", "content"], parameter("price_token_limit", "0.42")]],
+    bad: [
+      [
+        [["files", 0, "from", "content"], parameter("api_key", "hunter2")],
+        /files\[0\]: the parameter api_key in m\/config\.pbtxt has a credential in it/,
+      ],
+      [
+        [["files", 0, "from", "content"], parameter("x", `sk-${"a".repeat(20)}`)],
+        /an API key of the form sk-…/,
+      ],
+    ],
+    unknown: [[["files", 0, "from", "content"], "undecided"]],
   },
   {
     rule: "llm-key-on-proxies-only",
