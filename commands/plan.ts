@@ -6,6 +6,7 @@ import { staleness } from "../core/cost/snapshot.ts";
 import { htmlProblems, htmlReport } from "../core/plan/html.ts";
 import { markdownProblems, markdownReport } from "../core/plan/markdown.ts";
 import type { PlannedStack } from "../core/plan/planned.ts";
+import { redact } from "../core/plan/redact.ts";
 import { isRefused, planReport, type PlanReport } from "../core/plan/report.ts";
 import { textReport } from "../core/plan/text.ts";
 import { noConfig, readPolicyConfig, type PolicyConfig } from "../core/policy/config.ts";
@@ -27,7 +28,10 @@ interface Format {
 
 const json: Format = {
   report: (report) => `${JSON.stringify(report, undefined, 2)}\n`,
-  problems: (stack, problems) => `${JSON.stringify({ format: 1, stack, problems }, undefined, 2)}\n`,
+  problems: (stack, problems) => {
+    const clean = problems.map((problem) => ({ ...problem, message: redact(problem.message) }));
+    return `${JSON.stringify({ format: 1, stack, problems: clean }, undefined, 2)}\n`;
+  },
 };
 
 const formats: Readonly<Record<string, Format>> = {

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { execa } from "execa";
-import { z } from "zod";
 import type { PlanBase, PlanReport } from "../../core/plan/report.ts";
 import { userPath } from "../files/user-path.ts";
+import { reportSchema } from "../../core/plan/schema.ts";
 import { projectRoot } from "../setup/places.ts";
 import { UserError } from "../setup/user-error.ts";
 import { fileOf } from "../stack/config.ts";
@@ -71,30 +71,6 @@ function lastLines(text: string): string {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   return lines.slice(-6).join("\n");
 }
-
-const resultSchema = z.object({
-  rule: z.string(),
-  severity: z.enum(["low", "medium", "high", "critical"]),
-  level: z.enum(["advisory", "mandatory", "remediate"]),
-  ...{ resource: z.string(), path: z.string(), message: z.string(), hint: z.string() },
-});
-
-/** As much of a report as the next one is compared with. */
-const reportSchema = z.object({
-  format: z.literal(1),
-  cost: z.object({
-    items: z.array(
-      z.object({
-        ...{ kind: z.string(), name: z.string(), assumption: z.string() },
-        ...{ perMonth: z.number().exactOptional(), mostPerMonth: z.number().exactOptional() },
-      }),
-    ),
-    ...{ perHour: z.number(), perMonth: z.number(), mostPerHour: z.number(), mostPerMonth: z.number() },
-    perMillionInferences: z.number().exactOptional(),
-    unpriced: z.array(z.string()),
-  }),
-  policies: z.array(resultSchema),
-});
 
 function readBase(folder: string, label: string): PlanBase {
   const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
