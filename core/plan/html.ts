@@ -95,7 +95,8 @@ const style = [
   ".tile{background:var(--soft);border-left:4px solid var(--line);border-radius:6px;padding:.6rem 1rem}",
   ".tile b{display:block;font-size:.85rem;font-weight:600}",
   ".good{border-color:var(--good)}.doubtful{border-color:var(--doubtful)}.bad{border-color:var(--bad)}",
-  "ul.good,ul.doubtful,ul.bad{border-left:4px solid;padding-left:2rem}.good{border-left-color:var(--good)}.doubtful{border-left-color:var(--doubtful)}.bad{border-left-color:var(--bad)}",
+  "ul.good,ul.doubtful,ul.bad{border-left-style:solid;border-left-width:4px;padding-left:2rem}.good{border-left-color:var(--good)}.doubtful{border-left-color:var(--doubtful)}.bad{border-left-color:var(--bad)}",
+  ".wide{overflow-x:auto}li,p,summary{overflow-wrap:anywhere}",
   "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}",
   "td.number{text-align:right;white-space:nowrap}",
   "summary{cursor:pointer}.added{color:var(--good)}.removed{color:var(--bad)}",
@@ -130,7 +131,7 @@ function costTable({ cost }: PlanReport): string {
     ({ kind, name, perMonth, mostPerMonth, assumption }) =>
       `<tr><td>${escape(kind)}</td><td>${escape(name)}</td><td class="number">${cents(perMonth)}</td><td class="number">${cents(mostPerMonth)}</td><td>${escape(assumption)}</td></tr>`,
   );
-  return `<table><thead><tr><th></th><th></th><th>a month</th><th>scaled out</th><th>assumed</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  return `<div class="wide"><table><thead><tr><th></th><th></th><th>a month</th><th>scaled out</th><th>assumed</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 function fileDetails({ path, kind, diff, added, removed }: FileChange): string {
