@@ -27,6 +27,11 @@ export default tseslint.config(
     },
   },
   {
+    // What Pulumi loads by require().
+    files: ["**/*.cjs"],
+    languageOptions: { globals: { __dirname: "readonly", process: "readonly" } },
+  },
+  {
     // Plain JavaScript: what runs before there are packages, and this file.
     files: ["**/*.js", "**/*.mjs"],
     languageOptions: {

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { ISecret } from "kubernetes-models/v1";
+import { typeToken } from "../../core/kubernetes/type-token.ts";
 
 /** What every object of the Kubernetes API has; the rest depends on its kind. */
 export interface KubernetesObjectArgs {
@@ -14,8 +15,7 @@ export interface KubernetesObjectArgs {
  */
 export class KubernetesObject extends pulumi.CustomResource {
   constructor(name: string, object: KubernetesObjectArgs, opts: pulumi.CustomResourceOptions) {
-    const group = object.apiVersion === "v1" ? "core/v1" : object.apiVersion;
-    super(`kubernetes:${group}:${object.kind}`, name, { ...object }, opts);
+    super(typeToken(object), name, { ...object }, opts);
   }
 }
 

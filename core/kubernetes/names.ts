@@ -22,6 +22,9 @@ export const balancerSelector: Selector = { "app.kubernetes.io/name": "triton-ba
 /** On pods of groups whose models call an external API; policies let only these out. */
 export const upstreamLabel: Selector = { "triton-platform/upstream": "holysheep" };
 
+/** On a server's Deployment: what its models take of each GPU, as JSON of `GpuMemory`. */
+export const gpuMemoryAnnotation = "triton-platform/gpu-memory";
+
 /** Labels of any object: what it is selected by, and who made it. */
 export function objectLabels(selector: Selector): Readonly<Record<string, string>> {
   return { ...selector, "app.kubernetes.io/managed-by": "pulumi" };

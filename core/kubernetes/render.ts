@@ -4,6 +4,7 @@ import type { KubernetesPlan } from "./plan.ts";
 
 /** Any object of the Kubernetes API, as far as files need it. */
 interface AnyObject {
+  readonly apiVersion: string;
   readonly kind: string;
   readonly metadata?: { readonly name?: string };
 }

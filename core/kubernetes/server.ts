@@ -33,10 +33,12 @@ import {
   scaledObject,
   type ScaledServer,
 } from "./autoscaling.ts";
+import { gpuMemory } from "./gpu-memory.ts";
 import { tritonImage, type ImageFacts } from "./images.ts";
 import { repositoryDelivery } from "./loader.ts";
 import {
   balancerName,
+  gpuMemoryAnnotation,
   holysheepSecret,
   objectLabels,
   partOf,
@@ -211,8 +213,11 @@ function deployment(
     kind: "Deployment",
     metadata: {
       ...metadataOf(server.name, kubernetes.namespace),
-      // Replicas that an autoscaler has set are this stack's again once the autoscaler is gone.
-      annotations: { "pulumi.com/patchForce": "true" },
+      annotations: {
+        // Replicas that an autoscaler has set are this stack's again once the autoscaler is gone.
+        "pulumi.com/patchForce": "true",
+        ...present({ [gpuMemoryAnnotation]: gpuMemoryText(server) }),
+      },
     },
     spec: {
       // With an autoscaler, those to begin with. It has to be there: under server-side apply the API sets a field that
@@ -236,6 +241,11 @@ function deployment(
       },
     },
   };
+}
+
+function gpuMemoryText(server: ServerPlan): string | undefined {
+  const memory = gpuMemory(server);
+  return memory && JSON.stringify(memory);
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { environments } from "../policy/rule.ts";
 import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
@@ -113,6 +114,14 @@ const localSchema = z.strictObject({
   simulatorPort: port.default(18900),
 });
 
+/** What is counted on, for what a plan says about money; nothing is sized by it. */
+const usageSchema = z.strictObject({
+  /** All models and replicas together, on average: measured (docs/benchmarks.md) or expected. */
+  inferencesPerSecond: z.number().positive().optional(),
+  /** Of the LLM API, prompts and answers together. */
+  tokensPerMonth: z.number().min(0).optional(),
+});
+
 const holysheepSchema = z.strictObject({
   /** OpenAI-compatible API, up to and including its version. */
   baseUrl: z.url({
@@ -131,6 +140,8 @@ export const targets = ["local", "kubernetes", "eks"] as const;
 
 const platformFields = z.strictObject({
   target: z.enum(targets),
+  /** What the stack is for: policies are more or less strict by it. Default: the tag of the target `eks`, else `dev`. */
+  environment: z.enum(environments).optional(),
   /** Folder with one folder per model, relative to the project. */
   models: z.string().min(1).default("models"),
   /** Release of Triton's container that serves the models, YY.MM: models are checked by its rules. */
@@ -154,6 +165,7 @@ const platformFields = z.strictObject({
   defaultServer: z.string().min(1),
   /** The machines that replicas run on, by pool; with them, it is checked that all find room. */
   nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
+  usage: usageSchema.prefault({}),
   local: localSchema.prefault({}),
   /** Needed by the target `kubernetes`; on `eks` it says what is another than usual. */
   kubernetes: kubernetesSectionSchema.optional(),
