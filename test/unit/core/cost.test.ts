@@ -15,7 +15,8 @@ import { aws } from "../../support/policy.ts";
 
 const gibibyte = 1024 ** 3;
 
-const role = { roleName: "of nobody", roleArn: "", service: "", managedPolicyArns: [] };
+const trust = { Version: "2012-10-17", Statement: [] } as const;
+const role = { roleName: "of nobody", roleArn: "", trust, managedPolicyArns: [] };
 
 const network: NetworkPlan = {
   cidr: "10.0.0.0/16",
