@@ -1,7 +1,7 @@
-import { Release } from "@pulumi/kubernetes/helm/v3/release.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { INamespace } from "kubernetes-models/v1";
 import type { ChartRelease } from "../../core/kubernetes/charts.ts";
+import { HelmRelease } from "./HelmRelease.ts";
 import { KubernetesObject } from "./KubernetesObject.ts";
 
 export interface GpuAddonsArgs {
@@ -19,21 +19,8 @@ export class GpuAddons extends pulumi.ComponentResource {
       args.namespace === undefined
         ? []
         : [new KubernetesObject(`${name}-namespace`, args.namespace, { parent: this })];
-    for (const { name: chartName, chart, version, repository, namespace, values } of args.charts) {
-      const oci = repository.startsWith("oci://");
-      new Release(
-        `${name}-${chartName}`,
-        {
-          name: chartName,
-          chart: oci ? `${repository}/${chart}` : chart,
-          version,
-          ...(oci ? {} : { repositoryOpts: { repo: repository } }),
-          namespace,
-          values: { ...values },
-        },
-        { parent: this, dependsOn: place },
-      );
-    }
+    for (const chart of args.charts)
+      new HelmRelease(`${name}-${chart.name}`, chart, { parent: this, dependsOn: place });
     this.registerOutputs();
   }
 }

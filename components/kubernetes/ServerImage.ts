@@ -37,6 +37,21 @@ export class ServerImage extends pulumi.ComponentResource {
   }
 }
 
+/** Builds these images, and says under which digest each is in its registry, by the reference in the plan. */
+export function buildServerImages(
+  project: string,
+  plans: readonly ServerImagePlan[],
+  opts: pulumi.ComponentResourceOptions = {},
+): ReadonlyMap<string, pulumi.Output<string>> {
+  return new Map(
+    plans.map((plan, i) => {
+      const context = writeBuildContext(project, plan);
+      const { digest } = new ServerImage(`triton-server-image-${String(i)}`, { plan, context }, opts);
+      return [plan.reference, digest];
+    }),
+  );
+}
+
 /**
  * Writes the folder an image is built from, named by its content, and returns its path relative to the project, where
  * the provider runs. The provider builds anew where the path or a file's mode is another, so neither may depend on the

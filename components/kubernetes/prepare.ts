@@ -57,7 +57,11 @@ export function prepareKubernetes(
   };
 }
 
-function notesOn(servers: readonly ServerPlan[], kubernetes: KubernetesConfig): string[] {
+/** What people should know of who is served, and who may call. */
+export function notesOn(
+  servers: readonly ServerPlan[],
+  kubernetes: Pick<KubernetesConfig, "balancer" | "externalSecrets">,
+): string[] {
   const paid = servers.filter(({ upstream }) => upstream !== undefined).map(({ name }) => name);
   const isOpen = !asksForApiKeys(kubernetes) && kubernetes.balancer.clientCertificates === undefined;
   return [
@@ -88,14 +92,15 @@ function contextProblems({ context, kubeconfig }: KubernetesConfig, file: string
       ];
 }
 
-function readText(file: string): string | undefined {
+/** Undefined where it cannot be read: that is a problem of the plan's. */
+export function readText(file: string): string | undefined {
   return statSync(file, { throwIfNoEntry: false })?.isFile() === true
     ? readFileSync(file, "utf8")
     : undefined;
 }
 
 /** Only what is pinned is deployed: else two machines would deploy different things from the same commit. */
-function unlockedProblems(models: readonly Model[]): Problem[] {
+export function unlockedProblems(models: readonly Model[]): Problem[] {
   return models.flatMap(({ file, artifacts: { unlocked } }) =>
     unlocked.map((path) => ({
       file,

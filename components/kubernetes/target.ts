@@ -4,7 +4,7 @@ import { kubernetesOf } from "../../core/spec/platform.ts";
 import type { Target } from "../target.ts";
 import { KubernetesPlatform } from "./KubernetesPlatform.ts";
 import { prepareKubernetes } from "./prepare.ts";
-import { ServerImage, writeBuildContext } from "./ServerImage.ts";
+import { buildServerImages } from "./ServerImage.ts";
 
 /** Any cluster that a kubeconfig leads to. */
 export const target: Target = {
@@ -26,13 +26,7 @@ export const target: Target = {
         clusterIdentifier: kubernetes.context ?? pulumi.getStack(),
         enableServerSideApply: true,
       });
-      const serverImages = new Map(
-        plan.serverImages.map((image, i) => {
-          const context = writeBuildContext(project, image);
-          const { digest } = new ServerImage(`triton-server-image-${String(i)}`, { plan: image, context });
-          return [image.reference, digest];
-        }),
-      );
+      const serverImages = buildServerImages(project, plan.serverImages);
       const { address } = new KubernetesPlatform(
         "triton",
         {

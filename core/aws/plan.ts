@@ -50,7 +50,10 @@ export interface NetworkPlan {
   /** Full names: `com.amazonaws.us-east-1.sts`. */
   readonly interfaceEndpoints: readonly string[];
   readonly s3Endpoint: string;
+  /** In CloudWatch Logs; the role writes to this group alone. */
+  readonly flowLogGroup: string;
   readonly flowLogRetentionDays: number;
+  readonly flowLogRole: ServiceRolePlan;
   /** On public and private subnets: by these the Load Balancer Controller finds them. */
   readonly publicSubnetTags: Readonly<Record<string, string>>;
   readonly privateSubnetTags: Readonly<Record<string, string>>;
@@ -58,6 +61,10 @@ export interface NetworkPlan {
 
 export interface ClusterPlan {
   readonly version: string;
+  /** Of the control plane. */
+  readonly role: ServiceRolePlan;
+  /** Of every node. */
+  readonly nodeRole: ServiceRolePlan;
   /** Networks that reach the API server over the internet; empty where it is private. */
   readonly publicAccessCidrs: readonly string[];
   readonly logTypes: readonly string[];
@@ -94,6 +101,17 @@ export interface PodRolePlan {
   readonly roleArn: string;
   /** `namespace:name` of each. */
   readonly serviceAccounts: readonly string[];
+  /** AWS' own policies. */
+  readonly managedPolicyArns: readonly string[];
+  readonly policy?: PolicyDocument;
+}
+
+/** A role that one of AWS' services takes. */
+export interface ServiceRolePlan {
+  readonly roleName: string;
+  readonly roleArn: string;
+  /** Who takes it. */
+  readonly trust: PolicyDocument;
   /** AWS' own policies. */
   readonly managedPolicyArns: readonly string[];
   readonly policy?: PolicyDocument;
@@ -161,7 +179,8 @@ export interface WorkloadPlan {
   readonly readerRole: PodRolePlan;
   /** Undefined where no image is built. */
   readonly imageRepository?: ImageRepositoryPlan;
-  readonly secrets: SecretsPlan;
+  /** Undefined where nothing is secret: no model calls HolySheep, and no API keys are asked for. */
+  readonly secrets?: SecretsPlan;
   readonly dns?: { readonly zoneId: string; readonly name: string };
 }
 

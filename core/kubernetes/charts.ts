@@ -120,7 +120,7 @@ const dcgmExporterValues: Values = {
 };
 
 /** Helm's way with values of several sources: maps key by key, anything else by replacing it. */
-function merge(below: Values, above: Values): Values {
+export function merge(below: Values, above: Values): Values {
   const merged = new Map(Object.entries(below));
   for (const [key, value] of Object.entries(above)) {
     const other = merged.get(key);

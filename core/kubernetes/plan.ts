@@ -157,7 +157,7 @@ function emptySecret(name: string, { namespace }: Pick<KubernetesConfig, "namesp
 }
 
 /** Pods that ask for more than the level of the pod security standards are refused by the API server. */
-function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
+export function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
   return {
     apiVersion: "v1",
     kind: "Namespace",

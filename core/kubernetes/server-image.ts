@@ -36,7 +36,7 @@ export function serverImageBuild({ base, file, requirements }: ServerImageInputs
           file,
           path: "",
           message: "these requirements cannot be read",
-          hint: "create the file, or correct triton-platform:kubernetes.serverImage.requirements",
+          hint: "create the file, or correct `serverImage.requirements` in the stack's config",
         },
       ],
     };

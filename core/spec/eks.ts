@@ -98,8 +98,8 @@ const accessSchema = z.strictObject({
   namespaces: z.array(z.string().min(1)).min(1).optional(),
 });
 
-/** Minor versions that EKS makes clusters of, the newest first; the first is the default. */
-export const kubernetesVersions = ["1.35", "1.34", "1.33"] as const;
+/** Minor versions that EKS makes clusters of, the newest first. */
+export const kubernetesVersions = ["1.36", "1.35", "1.34", "1.33"] as const;
 
 const addonVersion = z
   .string()
@@ -109,7 +109,7 @@ const addonVersion = z
   );
 
 const clusterSchema = z.strictObject({
-  version: z.enum(kubernetesVersions).default(kubernetesVersions[0]),
+  version: z.enum(kubernetesVersions).default("1.35"),
   /**
    * Networks that reach the API server over the internet; left out, only the VPC does, and whoever deploys must be in it
    * or connected with it.
@@ -132,11 +132,11 @@ const clusterSchema = z.strictObject({
       loadBalancerController: chart(
         "https://aws.github.io/eks-charts",
         "aws-load-balancer-controller",
-        "1.17.1",
+        "3.5.0",
       ),
-      clusterAutoscaler: chart("https://kubernetes.github.io/autoscaler", "cluster-autoscaler", "9.54.1"),
-      externalSecrets: chart("https://charts.external-secrets.io", "external-secrets", "1.2.1"),
-      keda: chart("https://kedacore.github.io/charts", "keda", "2.18.3"),
+      clusterAutoscaler: chart("https://kubernetes.github.io/autoscaler", "cluster-autoscaler", "9.59.0"),
+      externalSecrets: chart("https://charts.external-secrets.io", "external-secrets", "2.9.0"),
+      keda: chart("https://kedacore.github.io/charts", "keda", "2.20.2"),
     })
     .prefault({}),
 });
@@ -236,6 +236,9 @@ export const eksSchema = z.strictObject({
   /** Whether `pulumi destroy` refuses, and AWS with it, until this is false and deployed. */
   protect: z.boolean().default(false),
 });
+
+/** Of a pool of which the config says nothing more. */
+export const nodeGroupDefaults: NodeGroupConfig = nodeGroupSchema.parse({});
 
 export type EksConfig = Readonly<z.output<typeof eksSchema>>;
 export type NetworkConfig = NonNullable<EksConfig["network"]>;

@@ -1,0 +1,72 @@
+import type { Registered, StandIns } from "./stack-mocks.ts";
+
+/** AWS as program tests need it: what it computes, by type of resource, and what it answers. */
+export function awsStandIns(endpoint: string): StandIns {
+  return {
+    outputs: (resource) => ({ arn: `arn:aws:of:${resource.name}`, ...computed(resource, endpoint) }),
+    answer: (token, args) => answers[token]?.(args) ?? {},
+    secrets: { "holysheep:apiKey": "sk-planted" },
+  };
+}
+
+/** A deployer among those that the committed stacks let in. */
+export const deployer = "arn:aws:sts::111122223333:assumed-role/deployers/ci";
+
+const issuer = "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF";
+
+function computed(
+  { type, name, inputs }: Pick<Registered, "type" | "name" | "inputs">,
+  endpoint: string,
+): Readonly<Record<string, unknown>> {
+  switch (type) {
+    case "aws:eks/cluster:Cluster":
+      return {
+        endpoint,
+        certificateAuthority: { data: "Y2VydGlmaWNhdGU=" },
+        identities: [{ oidcs: [{ issuer }] }],
+        vpcConfig: { clusterSecurityGroupId: `${name}-security-group` },
+      };
+    case "aws:eks/nodeGroup:NodeGroup":
+      return { resources: [{ autoscalingGroups: [{ name: `${name}-group` }] }] };
+    case "aws:ec2/launchTemplate:LaunchTemplate":
+      return { latestVersion: 1 };
+    case "aws:ecr/repository:Repository":
+      return { repositoryUrl: `111122223333.dkr.ecr.us-east-1.amazonaws.com/${String(inputs.name)}` };
+    case "kubernetes:core/v1:Service":
+      return { status: { loadBalancer: { ingress: [{ hostname: "nlb.elb.us-east-1.amazonaws.com" }] } } };
+    case "docker:index/image:Image":
+      return { repoDigest: `${String(inputs.imageName).split(":")[0] ?? ""}@sha256:${"cd".repeat(32)}` };
+    case "pulumi:pulumi:StackReference":
+      return {
+        outputs: { network: baseNetwork, cluster: { ...baseCluster, endpoint } },
+        secretOutputNames: [],
+      };
+    default:
+      return {};
+  }
+}
+
+const baseNetwork = {
+  vpcId: "vpc-0123456789abcdef0",
+  privateSubnetIds: ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+  publicSubnetIds: [],
+};
+const baseCluster = {
+  name: "triton-prod",
+  certificateAuthority: "Y2VydGlmaWNhdGU=",
+  oidcProviderArn:
+    "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF",
+  oidcIssuer: issuer,
+  securityGroupId: "sg-0123456789abcdef0",
+  kubeconfig: "{}",
+};
+
+const answers: Readonly<
+  Record<string, (args: Readonly<Record<string, unknown>>) => Record<string, unknown>>
+> = {
+  "aws:ec2/getSubnet:getSubnet": ({ id }) => ({
+    id,
+    availabilityZone: id === "subnet-0123456789abcdef0" ? "us-east-1a" : "us-east-1b",
+  }),
+  "aws:index/getCallerIdentity:getCallerIdentity": () => ({ accountId: "111122223333", arn: deployer }),
+};
