@@ -7,7 +7,12 @@ import { getZone } from "@pulumi/aws/route53/getZone.js";
 import { getServiceQuota } from "@pulumi/aws/servicequotas/getServiceQuota.js";
 import * as pulumi from "@pulumi/pulumi";
 import { deployerProblems } from "../../core/aws/deployer.ts";
-import { offerProblems, questionsOf, type AwsAnswers, type ReservationAnswer } from "../../core/aws/offers.ts";
+import {
+  offerProblems,
+  questionsOf,
+  type AwsAnswers,
+  type ReservationAnswer,
+} from "../../core/aws/offers.ts";
 import type { EksPlan } from "../../core/aws/plan.ts";
 import { formatProblems } from "../../core/spec/problem.ts";
 import { refusal } from "../target.ts";
@@ -39,15 +44,21 @@ export async function refuseUnavailable(plan: EksPlan, provider: Provider, file:
       }),
     ),
     reservations: new Map(
-      await answersTo(reservations.filter((id) => isBlock(plan, id)), "the Capacity Block", (id) =>
-        reservationOf(id, opts),
+      await answersTo(
+        reservations.filter((id) => isBlock(plan, id)),
+        "the Capacity Block",
+        (id) => reservationOf(id, opts),
       ),
     ),
   };
-  const [zone] = await answersTo(hostedZone === undefined ? [] : [hostedZone], "the hosted zone", async (zoneId) => {
-    const { name } = await getZone({ zoneId }, opts);
-    return name.replace(/\.$/, "");
-  });
+  const [zone] = await answersTo(
+    hostedZone === undefined ? [] : [hostedZone],
+    "the hosted zone",
+    async (zoneId) => {
+      const { name } = await getZone({ zoneId }, opts);
+      return name.replace(/\.$/, "");
+    },
+  );
   const problems = [
     ...offerProblems(plan, zone === undefined ? answers : { ...answers, hostedZone: zone[1] }, file),
     ...deployerProblems(plan, arn, file),
@@ -55,7 +66,9 @@ export async function refuseUnavailable(plan: EksPlan, provider: Provider, file:
   if (problems.length > 0) throw refusal(formatProblems(problems));
 }
 
-type Options = { readonly provider: Provider };
+interface Options {
+  readonly provider: Provider;
+}
 
 /** The provider's first call: what is wrong with credentials is told here. */
 async function callerOf(
@@ -69,7 +82,8 @@ async function callerOf(
     const text = messageOf(error);
     const [, account] = /account ID not allowed: (\d+)/i.exec(text) ?? [];
     const nothing = { zones: [], offers: new Map(), quotas: new Map(), reservations: new Map() };
-    if (account !== undefined) throw refusal(formatProblems(offerProblems(plan, { account, ...nothing }, file)));
+    if (account !== undefined)
+      throw refusal(formatProblems(offerProblems(plan, { account, ...nothing }, file)));
     throw refusal(
       `AWS does not say who you are: ${text}\n` +
         "  → log in (`aws sso login`), name a profile in AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
@@ -81,7 +95,7 @@ async function zonesOf({ network }: EksPlan, opts: Options): Promise<AwsAnswers[
   if (network === undefined || !("zones" in network)) return [];
   const { names, zoneIds } = await getAvailabilityZones(
     // Not local zones and wavelength zones, which an account may have switched on.
-    { filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
+    { state: "available", filters: [{ name: "opt-in-status", values: ["opt-in-not-required"] }] },
     opts,
   );
   return names.map((name, i) => ({ name, id: zoneIds[i] ?? "" }));
@@ -115,7 +129,9 @@ async function answersTo<T>(
       try {
         return [[question, await ask(question)]];
       } catch (error) {
-        await pulumi.log.warn(`AWS does not say ${about} ${question}; it is not checked. ${messageOf(error)}`);
+        await pulumi.log.warn(
+          `AWS does not say ${about} ${question}; it is not checked. ${messageOf(error)}`,
+        );
         return [];
       }
     }),

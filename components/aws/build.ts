@@ -7,6 +7,7 @@ import { decryptPolicy } from "../../core/aws/policies.ts";
 import { buildServerImages } from "../kubernetes/ServerImage.ts";
 import { KubernetesPlatform } from "../kubernetes/KubernetesPlatform.ts";
 import { refusal } from "../target.ts";
+import { refuseUnavailable } from "./ask.ts";
 import { BaseStack } from "./base-stack.ts";
 import { Cluster } from "./Cluster.ts";
 import { ClusterControllers } from "./ClusterControllers.ts";
@@ -21,6 +22,8 @@ import { refuseUnreachable } from "./reachability.ts";
 export interface BuildOptions {
   /** Absolute folder of the project. */
   readonly project: string;
+  /** Name of the stack's config file, for problems. */
+  readonly file: string;
   /** HolySheep's key of the stack's config. */
   readonly holysheepApiKey?: pulumi.Output<string>;
 }
@@ -33,6 +36,7 @@ export async function buildEks(plan: EksPlan, options: BuildOptions): Promise<Re
     allowedAccountIds: [plan.account],
     defaultTags: { tags: plan.tags },
   });
+  await refuseUnavailable(plan, aws, options.file);
   const base = plan.baseStack === undefined ? undefined : new BaseStack(plan.baseStack);
   const network = await networkOf(plan, base, aws);
   const cluster = await clusterOf(plan, base, network, aws);
@@ -166,7 +170,7 @@ function buildWorkload(
   workload: WorkloadPlan,
   { name, region, protect }: EksPlan,
   { oidcProvider, kubernetes, ready }: ClusterOfStack,
-  { aws, project, holysheepApiKey }: BuildOptions & { readonly aws: AwsProvider },
+  { aws, project, holysheepApiKey }: Omit<BuildOptions, "file"> & { readonly aws: AwsProvider },
 ): Record<string, unknown> {
   const onAws = { providers: [aws] };
   const bucket = new ModelBucket(

@@ -11,7 +11,7 @@ export const target: Target = {
     const prepared = prepareEks(models, file, { config, project, stack, hasApiKey });
     if ("problems" in prepared) return prepared;
     const { plan, ...shown } = prepared.value;
-    const options = { project, ...(apiKey === undefined ? {} : { holysheepApiKey: apiKey }) };
+    const options = { project, file, ...(apiKey === undefined ? {} : { holysheepApiKey: apiKey }) };
     return { value: { ...shown, build: () => buildEks(plan, options) } };
   },
 };

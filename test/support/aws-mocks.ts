@@ -1,7 +1,7 @@
 import type { Registered, StandIns } from "./stack-mocks.ts";
 
 /** AWS as program tests need it: what it computes, by type of resource, and what it answers. */
-export function awsStandIns(endpoint: string): StandIns {
+export function awsStandIns(endpoint: string, answers: Answers = usual): StandIns {
   return {
     outputs: (resource) => ({ arn: `arn:aws:of:${resource.name}`, ...computed(resource, endpoint) }),
     answer: (token, args) => answers[token]?.(args) ?? {},
@@ -61,12 +61,24 @@ const baseCluster = {
   kubeconfig: "{}",
 };
 
-const answers: Readonly<
+export type Answers = Readonly<
   Record<string, (args: Readonly<Record<string, unknown>>) => Record<string, unknown>>
-> = {
+>;
+
+const zones = ["us-east-1a", "us-east-1b", "us-east-1c"];
+
+/** Of an account that has all that the committed stacks need. */
+export const usual: Answers = {
   "aws:ec2/getSubnet:getSubnet": ({ id }) => ({
     id,
     availabilityZone: id === "subnet-0123456789abcdef0" ? "us-east-1a" : "us-east-1b",
   }),
   "aws:index/getCallerIdentity:getCallerIdentity": () => ({ accountId: "111122223333", arn: deployer }),
+  "aws:index/getAvailabilityZones:getAvailabilityZones": () => ({
+    names: zones,
+    zoneIds: ["use1-az1", "use1-az2", "use1-az4"],
+  }),
+  "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": () => ({ locations: zones }),
+  "aws:servicequotas/getServiceQuota:getServiceQuota": () => ({ value: 1_000 }),
+  "aws:route53/getZone:getZone": () => ({ name: "example.com." }),
 };

@@ -15,8 +15,11 @@ export interface Registered {
 
 /** What stands in for the providers: computed outputs by a resource's type, and answers by a function's token. */
 export interface StandIns {
-  outputs(resource: Pick<Registered, "type" | "name" | "inputs">): Readonly<Record<string, unknown>>;
-  answer(token: string, args: Readonly<Record<string, unknown>>): Record<string, unknown>;
+  readonly outputs: (
+    resource: Pick<Registered, "type" | "name" | "inputs">,
+  ) => Readonly<Record<string, unknown>>;
+  /** Throws where it refuses. */
+  readonly answer: (token: string, args: Readonly<Record<string, unknown>>) => Record<string, unknown>;
   /** Secrets of the stack's config, by `namespace:key`. */
   readonly secrets?: Readonly<Record<string, string>>;
 }
@@ -25,14 +28,18 @@ const inputsSchema = z.record(z.string(), z.unknown());
 
 type Options = Omit<Registered, "type" | "name" | "inputs">;
 
-/** Runs a program without an engine, and returns its outputs and all that it registers, sorted by type and name. */
+/**
+ * Runs a program without an engine, and returns its outputs and all that it registers, sorted by type and name. What it
+ * throws is thrown.
+ */
 export async function register(
-  program: () => unknown,
+  program: () => Promise<unknown>,
   { outputs, answer, secrets = {} }: StandIns,
 ): Promise<{ readonly outputs: unknown; readonly resources: readonly Registered[] }> {
   const made: Pick<Registered, "type" | "name" | "inputs">[] = [];
   const options = new Map<string, Options>();
   const names = new Map<pulumi.Resource, string>();
+  const failure: unknown[] = [];
   pulumi.runtime.setAllConfig({ ...secrets }, Object.keys(secrets));
   await pulumi.runtime.setMocks(
     {
@@ -64,12 +71,19 @@ export async function register(
       });
       return undefined;
     });
-    return program();
+    try {
+      return await program();
+    } catch (error) {
+      // Thrown on below: nobody else handles it.
+      failure.push(error);
+      return {};
+    }
   });
   const shown: unknown = await new Promise((resolve) => {
     pulumi.output(result).apply(resolve);
   });
   await pulumi.runtime.disconnect();
+  for (const error of failure) throw error;
   const key = ({ type, name }: Pick<Registered, "type" | "name">): string => `${type} ${name}`;
   const resources = made
     .filter(({ type }) => type !== "pulumi:pulumi:Stack")
