@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { omit } from "../../core/objects.ts";
+import { transact } from "../support/aws/account.ts";
 import { HalfMade, SimulatedProvider } from "../support/aws/provider.ts";
 import { SimulatedAccount } from "../support/aws/simulated-account.ts";
 import { shapeOf } from "../support/aws/shapes.ts";
@@ -224,7 +225,7 @@ describe("rules of a network", () => {
       make(subnetType, "x", { vpcId, cidrBlock, availabilityZone });
     await expect(inVpc("10.1.0.0/24", "us-east-1a")).rejects.toThrow("InvalidSubnet.Range");
     await expect(inVpc("10.0.0.128/25", "us-east-1a")).rejects.toThrow("InvalidSubnet.Conflict");
-    await expect(inVpc("10.0.9.0/24", "us-east-1e")).rejects.toThrow(
+    await expect(inVpc("10.0.9.0/24", "us-east-1z")).rejects.toThrow(
       "availability zones: us-east-1a, us-east-1b",
     );
     await expect(make(subnetType, "x", { vpcId: "vpc-none", cidrBlock: "10.0.0.0/24" })).rejects.toThrow(
@@ -369,19 +370,24 @@ describe("rules of a cluster", () => {
   it("it goes up one minor version at a time, and never down", async () => {
     const { subnetIds } = await makeCluster();
     const roleArn = account.the(roleType, "of-cluster").properties.arn;
-    const to = (version: string) =>
-      aws.update(clusterType, "main", "main", { name: "main", roleArn, vpcConfig: { subnetIds }, version });
+    const olds = { name: "main", roleArn, vpcConfig: { subnetIds }, version: "1.33" };
+    const to = (version: string) => aws.update(clusterType, "main", "main", olds, { ...olds, version });
     await expect(to("1.35")).rejects.toThrow("Unsupported Kubernetes minor version update from 1.33 to 1.35");
     const { vpcConfig } = await to("1.34");
     expect(vpcConfig).toHaveProperty("clusterSecurityGroupId");
-    await expect(to("1.33")).rejects.toThrow("from 1.34 to 1.33");
+    await expect(to("1.32")).rejects.toThrow("from 1.34 to 1.32");
   });
 
   it("it does not go with deletion protection, nor with node groups in it", async () => {
     const { subnetIds, nodeRoleArn } = await makeCluster({ deletionProtection: true });
     await expect(aws.delete(clusterType, "main", "main")).rejects.toThrow("deletion protection");
-    const rest = omit(account.the(clusterType).properties, "deletionProtection");
-    await aws.update(clusterType, "main", "main", { ...rest, deletionProtection: false });
+    await aws.update(
+      clusterType,
+      "main",
+      "main",
+      { deletionProtection: true },
+      { deletionProtection: false },
+    );
     await make(groupType, "cpu", nodes({ subnetIds, nodeRoleArn }));
     await expect(aws.delete(clusterType, "main", "main")).rejects.toThrow("nodegroups attached");
   });
@@ -431,6 +437,23 @@ describe("rules of a cluster", () => {
 });
 
 describe("rules of a node group", () => {
+  it("its size is whose it was where the program does not change it", async () => {
+    const { subnetIds, nodeRoleArn } = await makeCluster();
+    const given = nodes({ subnetIds, nodeRoleArn });
+    const { id, outputs } = await make(groupType, "cpu", given);
+    transact(account.file, (state) => {
+      state.put({
+        type: groupType,
+        id,
+        name: "cpu",
+        properties: { ...outputs, scalingConfig: { minSize: 1, desiredSize: 2, maxSize: 2 } },
+      });
+    });
+    const labelled = await aws.update(groupType, "cpu", id, given, { ...given, labels: { a: "b" } });
+    expect(labelled).toMatchObject({ labels: { a: "b" }, scalingConfig: { desiredSize: 2 } });
+    expect(account.resources("ec2:NetworkInterface").filter(({ name }) => name === id)).toHaveLength(2);
+  });
+
   it.each([
     [{ scalingConfig: { minSize: 2, desiredSize: 1, maxSize: 2 } }, "can't be greater"],
     [{ scalingConfig: { minSize: 0, desiredSize: 0, maxSize: 0 } }, "at least (1)"],

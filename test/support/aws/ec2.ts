@@ -66,6 +66,22 @@ export function notHolding({ path, type, missing }: Reference): Reference {
   return { path, type, missing };
 }
 
+function toNatGateway(path: string): Reference {
+  return {
+    path,
+    type: natGateway,
+    missing: ["InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist"],
+  };
+}
+
+function toInternetGateway(path: string): Reference {
+  return {
+    path,
+    type: internetGateway,
+    missing: ["InvalidGatewayID.NotFound", "The gateway ID '{}' does not exist"],
+  };
+}
+
 /** Puts interfaces into subnets, which hold them until their owner lets go. */
 export function addInterfaces(
   account: Account,
@@ -127,9 +143,12 @@ function hasGateway(account: Account, vpcId: string | undefined): boolean {
   return account.all(internetGateway).some(({ properties }) => properties.vpcId === vpcId);
 }
 
-function zoneIdOf(zone: string): string {
-  const region = zone.slice(0, -1).replace(/^([a-z]{2})-([a-z])[a-z]*-(\d)$/, "$1$2$3");
-  return `${region}-az${String(zone.charCodeAt(zone.length - 1) - 96)}`;
+/** An account's letters and its zones are one's own affair; here `us-east-1e` is use1-az3, which has no control planes. */
+export function zoneIdOf(zone: string): string {
+  const [, continent = "", part = "", number = ""] = /^([a-z]{2})-([a-z])[a-z]*-(\d)/.exec(zone) ?? [];
+  const letter = zone.charCodeAt(zone.length - 1) - 97;
+  const place = zone.startsWith("us-east-1") ? [1, 2, 4, 6, 3, 5][letter] : letter + 1;
+  return `${continent}${part}${number}-az${String(place)}`;
 }
 
 /** Source: EC2 API, AuthorizeSecurityGroupIngress: where traffic comes from is one thing, and ports belong to tcp and udp. */
@@ -385,7 +404,17 @@ export const ec2Types: ResourceTypes = {
     source: "internal/service/ec2/vpc_route_table.go",
     forceNew: ["vpcId"],
     kept: ["routes", "propagatingVgws"],
-    references: [inVpc],
+    sets: ["routes"],
+    references: [inVpc, toNatGateway("routes.natGatewayId"), toInternetGateway("routes.gatewayId")],
+    validate: (inputs) =>
+      // Source: EC2 API, CreateRoute.
+      records(inputs, "routes").flatMap((route) =>
+        ["gatewayId", "natGatewayId", "networkInterfaceId", "transitGatewayId", "vpcEndpointId"].filter(
+          (target) => route[target] !== undefined,
+        ).length === 1
+          ? []
+          : [{ property: "routes", reason: "a route has one target" }],
+      ),
     id: "rtb-",
     create: (scene) => ({
       arn: arn(scene, "ec2", `route-table/${scene.id}`),
@@ -418,16 +447,8 @@ export const ec2Types: ResourceTypes = {
         type: routeTable,
         missing: required("InvalidRouteTableID.NotFound", "routeTable ID"),
       },
-      {
-        path: "natGatewayId",
-        type: natGateway,
-        missing: ["InvalidNatGatewayID.NotFound", "The natGateway ID '{}' does not exist"],
-      },
-      {
-        path: "gatewayId",
-        type: internetGateway,
-        missing: ["InvalidGatewayID.NotFound", "The gateway ID '{}' does not exist"],
-      },
+      toNatGateway("natGatewayId"),
+      toInternetGateway("gatewayId"),
     ],
     // Source: internal/service/ec2/vpc_route.go, routeCreateID: r-<table><hash of the destination>.
     id: ({ inputs }) => {

@@ -44,7 +44,7 @@ function minorOf(version: string): number {
   return Number(version.split(".")[1]);
 }
 
-function zonesOf(account: Account, subnetIds: readonly string[]): Set<string> {
+export function zonesOf(account: Account, subnetIds: readonly string[]): Set<string> {
   return new Set(
     subnetIds.flatMap((id) => text(account.find(subnet, id)?.properties ?? {}, "availabilityZone") ?? []),
   );
@@ -292,7 +292,7 @@ function demandOfferings({ account, inputs }: Scene): void {
 }
 
 /** Nodes' interfaces, one each, over the subnets. */
-function placeNodes(account: Account, id: string, inputs: Properties): void {
+export function placeNodes(account: Account, id: string, inputs: Properties): void {
   removeInterfaces(account, id);
   const subnetIds = texts(inputs, "subnetIds");
   const group = text(

@@ -1,5 +1,5 @@
 import type { Account } from "./account.ts";
-import { subnet, vpc } from "./ec2.ts";
+import { subnet, vpc, zoneIdOf } from "./ec2.ts";
 import { AwsError } from "./resource.ts";
 import { records, requiredText, text, texts, type Properties } from "./values.ts";
 
@@ -35,7 +35,7 @@ export const invokes: Readonly<Record<string, (given: Properties, asked: Asked) 
     const names = account.settings.zones[region] ?? [];
     return {
       ...{ ...given, id: region, region, names, groupNames: [region] },
-      zoneIds: names.map((_name, index) => `${region}-az${String(index + 1)}`),
+      zoneIds: names.map(zoneIdOf),
     };
   },
   /** Source: EC2 API, DescribeInstanceTypeOfferings: filters `location` and `instance-type`. */
@@ -90,6 +90,43 @@ export const invokes: Readonly<Record<string, (given: Properties, asked: Asked) 
         defaultValue: 0,
       },
       ...{ quotaName: code, serviceName: serviceCode, unit: "None", usageMetrics: [] },
+    };
+  },
+  /** Source: EC2 API, DescribeCapacityReservations; the provider says "empty result" where there is none. */
+  "aws:ec2/getCapacityBlockReservation:getCapacityBlockReservation": (given, { account, region }) => {
+    const id = requiredText(given, "id");
+    const found = account.settings.reservations[id];
+    if (found === undefined)
+      throw new AwsError(
+        "InvalidCapacityReservationId.NotFound",
+        `The capacity reservation '${id}' does not exist`,
+      );
+    return {
+      ...{ id, region, availabilityZone: found.zone, instanceType: found.instanceType, state: "active" },
+      ...{
+        instanceCount: 1,
+        tenancy: "default",
+        instancePlatform: "Linux/UNIX",
+        startDate: "",
+        endDate: "",
+        endDateType: "limited",
+      },
+      ...{ createdDate: "", ebsOptimized: true, outpostArn: "", placementGroupArn: "", tags: {} },
+    };
+  },
+  "aws:route53/getZone:getZone": (given, { account }) => {
+    const id = requiredText(given, "zoneId");
+    const name = account.settings.hostedZones[id];
+    if (name === undefined) throw new AwsError("NoSuchHostedZone", `No hosted zone found with ID: ${id}`);
+    return {
+      ...given,
+      id,
+      zoneId: id,
+      name,
+      nameServers: [],
+      comment: "",
+      resourceRecordSetCount: 2,
+      tags: {},
     };
   },
   "aws:ec2/getVpc:getVpc": (given, { account, region }) => {

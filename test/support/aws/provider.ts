@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
+import { omit } from "../../../core/objects.ts";
 import { look, transact, type Account, type Stored, type Verb } from "./account.ts";
 import { invokes } from "./invokes.ts";
 import { AwsError, type Reference, type ResourceType, type Scene } from "./resource.ts";
@@ -137,11 +138,11 @@ export class SimulatedProvider {
     return unknownPaths(resource.filledIn ?? [], planned);
   }
 
-  planUpdate(type: string, olds: Properties, news: Properties): Properties {
+  planUpdate(type: string, olds: Properties, oldInputs: Properties, news: Properties): Properties {
     const resource = typeOf(type);
     const unstable = (resource.unstable ?? []).map((key) => [key, unknownValue] as const);
     return {
-      ...merged(olds, news, resource),
+      ...merged(olds, oldInputs, news, resource),
       ...this.#placed(type, news),
       ...Object.fromEntries(unstable),
     };
@@ -175,7 +176,13 @@ export class SimulatedProvider {
     return look(this.file).find(type, id)?.properties;
   }
 
-  async update(type: string, name: string, id: string, news: Properties): Promise<Properties> {
+  async update(
+    type: string,
+    name: string,
+    id: string,
+    oldInputs: Properties,
+    news: Properties,
+  ): Promise<Properties> {
     const resource = typeOf(type);
     const { outputs } = await this.#journaled("update", type, name, id, async () => {
       await this.#delay(type);
@@ -183,7 +190,7 @@ export class SimulatedProvider {
         const before = account.find(type, id);
         if (before === undefined)
           throw new AwsError("ResourceNotFoundException", `${type} ${id} is not there`);
-        const inputs = merged(before.properties, news, resource);
+        const inputs = merged(before.properties, oldInputs, news, resource);
         const scene = this.#scene(type, resource, account, name, inputs);
         demandReferences(resource, account, inputs);
         const changed = resource.update?.({ ...scene, id, olds: before.properties }) ?? {};
@@ -353,18 +360,23 @@ function sorted(value: unknown): unknown {
   return Array.isArray(value) ? value.map((item: unknown) => JSON.stringify(item)).sort() : (value ?? []);
 }
 
-/** Outputs that stay, and inputs as they are now; what AWS filled in inside of given objects stays too. */
-function merged(olds: Properties, news: Properties, resource: ResourceType): Properties {
-  const stays = Object.fromEntries(
-    Object.entries(olds).map(([key, value]) => [
-      key,
-      news[key] === undefined ? value : overlaidValue(value, news[key]),
-    ]),
-  );
+/**
+ * What was, with what the program has changed. What it has not is not sent to AWS: the size of a node group stays what an
+ * autoscaler made of it. What AWS filled in inside of given objects stays too.
+ */
+function merged(
+  olds: Properties,
+  oldInputs: Properties,
+  news: Properties,
+  resource: ResourceType,
+): Properties {
+  const given = { ...kept(resource, oldInputs, news), ...news };
+  const removed = Object.keys(oldInputs).filter((key) => given[key] === undefined);
+  const changed = Object.entries(given).filter(([key, value]) => !isDeepStrictEqual(oldInputs[key], value));
   return {
     ...resource.defaults,
-    ...stays,
-    ...Object.fromEntries(Object.entries(news).filter(([key]) => !(key in stays))),
+    ...omit(olds, ...removed),
+    ...Object.fromEntries(changed.map(([key, value]) => [key, overlaidValue(olds[key], value)])),
   };
 }
 

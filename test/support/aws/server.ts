@@ -104,9 +104,10 @@ function handlers(provider: SimulatedProvider, version: string): grpc.UntypedSer
     update: unary(async (request: provider_pb.UpdateRequest) => {
       const { type, name } = named(request.getUrn());
       const [olds, news] = [plain(request.getOlds()), plain(request.getNews())];
+      const oldInputs = plain(request.getOldInputs());
       const outputs = request.getPreview()
-        ? provider.planUpdate(type, olds, news)
-        : await provider.update(type, name, request.getId(), news);
+        ? provider.planUpdate(type, olds, oldInputs, news)
+        : await provider.update(type, name, request.getId(), oldInputs, news);
       const response = new provider_pb.UpdateResponse();
       response.setProperties(struct(outputs));
       return response;

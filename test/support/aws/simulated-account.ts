@@ -74,9 +74,9 @@ export class SimulatedAccount {
 
 const usual: AccountSettings = {
   id: "111122223333",
-  callerArn: "arn:aws:iam::111122223333:role/deployers",
+  callerArn: "arn:aws:sts::111122223333:assumed-role/deployers/ci",
   zones: {
-    "us-east-1": ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1f"],
+    "us-east-1": ["us-east-1a", "us-east-1b", "us-east-1c", "us-east-1d", "us-east-1e", "us-east-1f"],
     "eu-central-1": ["eu-central-1a", "eu-central-1b", "eu-central-1c"],
   },
   offerings: {},

@@ -34,17 +34,23 @@ export function numberAt(properties: Properties, path: string): number | undefin
   return typeof value === "number" ? value : undefined;
 }
 
-/** Texts of a list, or the text itself; without what is not known yet. */
+/** All texts at a path, through all items of lists on the way; without what is not known yet. */
 export function texts(properties: Properties, path: string): string[] {
-  const value = at(properties, path);
-  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return items.filter((item): item is string => typeof item === "string" && item !== unknownValue);
+  const found = path
+    .split(".")
+    .reduce<readonly unknown[]>(
+      (places, key) => places.flatMap((place) => (isRecord(place) ? asList(place[key]) : [])),
+      [properties],
+    );
+  return found.filter((item): item is string => typeof item === "string" && item !== unknownValue);
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [value];
 }
 
 export function records(properties: Properties, path: string): Properties[] {
-  const value = at(properties, path);
-  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return items.filter(isRecord);
+  return asList(at(properties, path)).filter(isRecord);
 }
 
 /** A map of texts, as tags and labels are. */

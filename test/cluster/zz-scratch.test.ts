@@ -1,0 +1,20 @@
+import { it, expect, afterAll } from "vitest";
+import { AwsWorld, committedConfig, withConfig } from "../support/aws/world.ts";
+let world: AwsWorld;
+afterAll(async () => { await world?.stop(); });
+it("runs", async () => {
+  world = await AwsWorld.start("triton-dev-111122223333-us-east-1-models");
+  const stack = await world.stack(withConfig(committedConfig("dev"), world.charts), "dev");
+  await stack.setSecret("holysheep:apiKey", "sk-planted");
+  const t = async (what: string, f: Promise<{code: number; text: string}>) => { const s = Date.now(); const r = await f; console.log(what, Date.now() - s, r.code, r.text.slice(-9000)); return r; };
+  await t("preview", stack.preview());
+  const life = setInterval(() => { console.log("troubles", [...world.life.troubles]); world.life.troubles.clear(); }, 15000);
+  const r = await t("up", stack.up());
+  console.log(await world.cluster.kubectl("get", "nodes,pods,svc", "-A", "-o", "wide"));
+  if (r.code === 0) await t("up2", stack.up("--expect-no-changes"));
+  await t("destroy", stack.destroy());
+  clearInterval(life);
+  console.log(world.account.resources().map(r => `${r.type} ${r.name} ${r.id}`).join("\n"));
+  console.log(world.account.journal.map(j => `${j.began}-${j.ended} ${j.verb} ${j.type} ${j.name} ${j.error ?? ""}`).join("\n"));
+  expect(1).toBe(1);
+});
