@@ -59,6 +59,7 @@ export class ClusterLife {
         this.#loadBalancers,
         this.#keda,
         this.#externalSecrets,
+        this.#time,
       ])
         try {
           await work.call(this);
@@ -160,6 +161,20 @@ export class ClusterLife {
     const found = await this.api.list("/apis/external-secrets.io/v1/externalsecrets");
     if (found.length > 0 && (await this.#works("external-secrets", "external-secrets")))
       await this.#finalize(found, "externalsecrets", finalizers.externalSecret);
+  }
+
+  /** Nobody waits two minutes for pods to have been ready that long, as a Deployment with minReadySeconds does. */
+  async #time(): Promise<void> {
+    const long = new Date(Date.now() - 3_600_000).toISOString().replace(/\.\d+Z$/, "Z");
+    for (const pod of await this.api.list(
+      "/api/v1/pods?labelSelector=app.kubernetes.io%2Fname%3Dtriton-balancer",
+    )) {
+      const conditions = records(pod, "status.conditions");
+      const ready = conditions.find(({ type, status }) => type === "Ready" && status === "True");
+      if (Date.parse(text(ready ?? {}, "lastTransitionTime") ?? long) < Date.now() - 1_800_000) continue;
+      const aged = conditions.map((one) => (one === ready ? { ...one, lastTransitionTime: long } : one));
+      await this.api.merge(`${placeOf(pod, "pods")}/status`, { status: { conditions: aged } });
+    }
   }
 
   async #finalize(objects: readonly Properties[], plural: string, finalizer: string): Promise<void> {
@@ -277,7 +292,7 @@ function promisesGpus(account: Account, { id }: Stored): boolean {
 }
 
 /** A group's nodes by name, over its zones. Source of labels: EKS user guide, "Learn about managed node groups". */
-function nodesOf(account: Account, { id, properties }: Stored): [string, object][] {
+function nodesOf(account: Account, { properties }: Stored): [string, object][] {
   if (account.find(cluster, requiredText(properties, "clusterName")) === undefined) return [];
   const group = requiredText(properties, "nodeGroupName");
   const [type = ""] = texts(properties, "instanceTypes");

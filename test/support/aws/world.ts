@@ -112,6 +112,14 @@ export class AwsWorld {
     };
   }
 
+  /** What the AWS CLI was called with. */
+  cliCalls(): string[][] {
+    return readFileSync(`${this.account.file}.calls`, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => z.array(z.string()).parse(JSON.parse(line)));
+  }
+
   stack(config: Config, name: string): Promise<TestStack> {
     return awsStack(config, this.account, { name, env: this.environment });
   }
