@@ -86,7 +86,7 @@ export class SimulatedProvider {
         ...(resource.oneOf ?? [])
           .filter((group) => !group.some(has))
           .map((group) => ({ property: group.join(", "), reason: "one of them must be given" })),
-        ...tagProblems(inputs),
+        ...tagProblems(this.#tagsOf(type, inputs)),
         ...(resource.validate?.(inputs) ?? []),
       ],
     };
@@ -335,8 +335,8 @@ function named(
 }
 
 /** Source: AWS Tagging user guide, "Tag naming limits and requirements". */
-function tagProblems(inputs: Properties): ShapeProblem[] {
-  const tags = Object.entries(values.textMap(inputs.tags));
+function tagProblems(all: Properties | undefined): ShapeProblem[] {
+  const tags = Object.entries(values.textMap(all));
   const bad = (key: string, reason: string): ShapeProblem => ({ property: `tags.${key}`, reason });
   return [
     ...(tags.length > 50 ? [{ property: "tags", reason: "more than 50 tags" }] : []),
