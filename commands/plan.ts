@@ -1,13 +1,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { renderEksPlan } from "../core/aws/render.ts";
 import { renderKubernetesPlan } from "../core/kubernetes/render.ts";
 import { formatAdvice } from "../core/spec/problem.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
 import { UserError } from "./setup/user-error.ts";
-import { readStack } from "./stack/config.ts";
+import type { PreparedKubernetes } from "../components/kubernetes/prepare.ts";
+import { readStack, type NamedStack } from "./stack/config.ts";
+import { planEksStack } from "./stack/eks.ts";
 import { planStack } from "./stack/kubernetes.ts";
 
 /**
@@ -23,21 +26,12 @@ export async function main(args: string[]): Promise<void> {
   if (values.stack === undefined)
     throw new UserError("No stack is named", "write it like npm run plan -- --stack dev");
   const stack = readStack(values.stack);
-  const { target } = stack.config;
-  if (target !== "kubernetes") {
-    throw new UserError(
-      `The stack \`${values.stack}\` runs on the target ${target}, of which there is no plan`,
-      "npm run validate checks it, npm run preview shows what would change",
-    );
-  }
-  const { plan, notes, picture, advice } = planStack(stack);
-  if (plan.holysheepSecret !== undefined && !stack.hasApiKey)
-    console.log("holysheep:apiKey is not set yet: `pulumi up` wants it");
+  const { files, notes, picture, advice, wantsApiKey } = planOf(stack);
+  if (wantsApiKey && !stack.hasApiKey) console.log("holysheep:apiKey is not set yet: `pulumi up` wants it");
   for (const note of notes) console.log(note);
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
   if (advice.length > 0) console.log(`${formatAdvice(advice)}\n`);
 
-  const files = renderKubernetesPlan(plan);
   for (const name of files.keys()) console.log(name);
   if (values.out === undefined) return;
   const out = userPath(values.out);
@@ -47,6 +41,30 @@ export async function main(args: string[]): Promise<void> {
     }),
   );
   console.log(`\n${String(files.size)} files are in ${out}.`);
+}
+
+interface StackPlan extends Pick<PreparedKubernetes, "notes" | "picture" | "advice"> {
+  /** Text by path. */
+  readonly files: ReadonlyMap<string, string>;
+  readonly wantsApiKey: boolean;
+}
+
+function planOf(stack: NamedStack): StackPlan {
+  const { target } = stack.config;
+  if (target === "kubernetes") {
+    const { plan, ...shown } = planStack(stack);
+    const wantsApiKey = plan.holysheepSecret !== undefined;
+    return { ...shown, files: renderKubernetesPlan(plan), wantsApiKey };
+  }
+  if (target === "eks") {
+    const { plan, ...shown } = planEksStack(stack);
+    const wantsApiKey = plan.workload?.secrets?.holysheepApiKey !== undefined;
+    return { ...shown, files: renderEksPlan(plan), wantsApiKey };
+  }
+  throw new UserError(
+    `The stack \`${stack.stack}\` runs on the target ${target}, of which there is no plan`,
+    "npm run validate checks it, npm run preview shows what would change",
+  );
 }
 
 function writeText(file: string, text: string): void {

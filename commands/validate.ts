@@ -3,9 +3,11 @@ import { parseArgs } from "node:util";
 import { capacityPicture } from "../core/capacity/check.ts";
 import { planPlatform } from "../core/platform.ts";
 import { loadModels, locate } from "../core/spec/load.ts";
+import { servesModels } from "../core/spec/platform.ts";
 import { formatAdvice, refuse } from "../core/spec/problem.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
 import { readStack } from "./stack/config.ts";
+import { planEksStack } from "./stack/eks.ts";
 import { planStack } from "./stack/kubernetes.ts";
 import { projectRoot } from "./setup/places.ts";
 
@@ -16,11 +18,15 @@ import { projectRoot } from "./setup/places.ts";
  */
 export function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { stack: { type: "string", short: "s" } } });
-  const stack =
-    values.stack === undefined || values.stack === stackName
-      ? readLocalConfig(openHome())
-      : readStack(values.stack);
+  const named =
+    values.stack === undefined || values.stack === stackName ? undefined : readStack(values.stack);
+  const stack = named ?? readLocalConfig(openHome());
   const { config, file } = stack;
+  if (named !== undefined && !servesModels(config)) {
+    planEksStack(named);
+    console.log(`${file} is as it should be, as far as AWS need not be asked. It serves no models.`);
+    return Promise.resolve();
+  }
   const models = loadModels(path.resolve(projectRoot, config.models));
   const { value: plan, problems } = planPlatform(models.value, config, file);
   const picture = capacityPicture(plan.capacity);
@@ -28,6 +34,7 @@ export function main(args: string[]): Promise<void> {
   if (plan.advice.length > 0) console.log(`${formatAdvice(locate(plan.advice, models.value))}\n`);
   // What the target has against it comes on top, all at once.
   if (config.target === "kubernetes") planStack(stack, models);
+  if (named?.config.target === "eks") planEksStack(named, models);
   refuse([...models.problems, ...locate(problems, models.value)]);
   const servers = plan.servers
     .map(({ name, models: served }) => `${name} (${String(served.length)})`)

@@ -15,6 +15,12 @@ export interface StackConfig {
   readonly file: string;
 }
 
+/** A stack that is deployed by its name. */
+export interface NamedStack extends StackConfig {
+  /** As Pulumi knows it: `dev`. */
+  readonly stack: string;
+}
+
 /** An empty file is YAML's null. */
 const stackFileSchema = z.preprocess(
   (document) => document ?? {},
@@ -23,10 +29,10 @@ const stackFileSchema = z.preprocess(
 export type StackFile = z.output<typeof stackFileSchema>;
 
 /** The committed config of a stack. Throws all problems at once; a stack without a file is refused by name. */
-export function readStack(stack: string): StackConfig {
+export function readStack(stack: string): NamedStack {
   const name = fileOf(stack);
   const file = path.join(projectRoot, name);
-  if (existsSync(file)) return readStackConfig(file, name);
+  if (existsSync(file)) return { ...readStackConfig(file, name), stack };
   const known = readdirSync(projectRoot).flatMap((other) => /^Pulumi\.(.+)\.yaml$/.exec(other)?.[1] ?? []);
   throw new UserError(`There is no stack \`${stack}\`: ${name} is not there`, suggest(stack, known));
 }

@@ -10,7 +10,28 @@ export interface ClusterAddonArgs {
   oidcProvider: OidcProvider;
 }
 
-/** One of EKS' own add-ons, with the role of its pods. What its configuration leaves out goes back to EKS' default. */
+/**
+ * One of EKS' own add-ons, with the role of its pods. What its configuration leaves out goes back to EKS' default.
+ *
+ * @example
+ * ```ts
+ * import { ClusterAddon } from "triton-platform/components";
+ *
+ * new ClusterAddon("vpc-cni", {
+ *   plan: {
+ *     name: "vpc-cni",
+ *     version: "v1.22.4-eksbuild.3",
+ *     configuration: { enableNetworkPolicy: "true" },
+ *     needsNodes: false,
+ *   },
+ *   clusterName: "models",
+ *   oidcProvider: {
+ *     arn: "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF",
+ *     issuer: "https://oidc.eks.us-east-1.amazonaws.com/id/0123456789ABCDEF",
+ *   },
+ * });
+ * ```
+ */
 export class ClusterAddon extends pulumi.ComponentResource {
   constructor(name: string, args: ClusterAddonArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:aws:ClusterAddon", name, {}, opts);

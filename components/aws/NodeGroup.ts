@@ -3,6 +3,7 @@ import { LaunchTemplate } from "@pulumi/aws/ec2/launchTemplate.js";
 import { NodeGroup as ManagedNodeGroup } from "@pulumi/aws/eks/nodeGroup.js";
 import * as pulumi from "@pulumi/pulumi";
 import type { NodeGroupPlan } from "../../core/aws/plan.ts";
+import { refusal } from "../target.ts";
 import type { NodeSubnet } from "./Network.ts";
 
 export interface NodeGroupArgs {
@@ -97,14 +98,13 @@ export class NodeGroup extends pulumi.ComponentResource {
       },
       inside,
     );
-    const { zones } = plan;
     const group = new ManagedNodeGroup(
       `${name}-nodes`,
       {
         clusterName,
         ...(version === undefined ? {} : { version }),
         nodeRoleArn,
-        subnetIds: subnets.filter(({ zone }) => zones?.includes(zone) ?? true).map(({ id }) => id),
+        subnetIds: subnetsIn(plan, subnets),
         amiType: plan.amiType,
         capacityType: plan.capacityType,
         instanceTypes: [...plan.instanceTypes],
@@ -129,6 +129,16 @@ export class NodeGroup extends pulumi.ComponentResource {
     }
     this.registerOutputs({ autoscalingGroupName: this.autoscalingGroupName });
   }
+}
+
+function subnetsIn({ name, zones }: NodeGroupPlan, subnets: readonly NodeSubnet[]): pulumi.Input<string>[] {
+  const within = subnets.filter(({ zone }) => zones?.includes(zone) ?? true);
+  if (within.length > 0) return within.map(({ id }) => id);
+  const there = [...new Set(subnets.map(({ zone }) => zone))].join(", ");
+  throw refusal(
+    `The node group ${name} is for ${zones?.join(", ") ?? "any zone"}, and its cluster has no private subnet there\n` +
+      `  → use zones of its subnets (${there}), or add a subnet`,
+  );
 }
 
 /** Of Amazon Linux 2023. Source: EC2 user guide, "Root volumes for your Amazon EC2 instances". */

@@ -20,7 +20,34 @@ export interface PrivateBucketArgs {
   protect: boolean;
 }
 
-/** A bucket of S3 that nothing opens to the public, whose objects are all this account's and encrypted. */
+/**
+ * A bucket of S3 that nothing opens to the public, whose objects are all this account's and encrypted.
+ *
+ * @example
+ * ```ts
+ * import { PrivateBucket } from "triton-platform/components";
+ *
+ * const bucket = new PrivateBucket("artifacts", {
+ *   bucket: "example-artifacts-111122223333-us-east-1",
+ *   policy: {
+ *     Version: "2012-10-17",
+ *     Statement: [
+ *       {
+ *         Effect: "Deny",
+ *         Principal: "*",
+ *         Action: "s3:*",
+ *         Resource: "arn:aws:s3:::example-artifacts-111122223333-us-east-1/*",
+ *         Condition: { Bool: { "aws:SecureTransport": "false" } },
+ *       },
+ *     ],
+ *   },
+ *   versioned: true,
+ *   protect: false,
+ * });
+ *
+ * export const { bucketName } = bucket;
+ * ```
+ */
 export class PrivateBucket extends pulumi.ComponentResource {
   readonly bucketName: pulumi.Output<string>;
 

@@ -13,7 +13,19 @@ export interface BalancerArgs {
   apiKeys?: ISecret;
 }
 
-/** HAProxy in front of all server groups, and the Service that clients call. */
+/**
+ * HAProxy in front of all server groups, and the Service that clients call.
+ *
+ * @example
+ * ```ts
+ * import { Balancer, type KubernetesPlan } from "triton-platform/components";
+ *
+ * declare const plan: KubernetesPlan;
+ * const balancer = new Balancer("balancer", { objects: plan.balancer });
+ *
+ * export const { address } = balancer;
+ * ```
+ */
 export class Balancer extends pulumi.ComponentResource {
   /** Name or address that a load balancer gives the Service; undefined where there is none. */
   readonly address: pulumi.Output<string | undefined>;

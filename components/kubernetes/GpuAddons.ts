@@ -11,7 +11,27 @@ export interface GpuAddonsArgs {
   namespace?: INamespace;
 }
 
-/** What makes GPUs schedulable and measurable, from NVIDIA's charts. */
+/**
+ * What makes GPUs schedulable and measurable, from NVIDIA's charts.
+ *
+ * @example
+ * ```ts
+ * import { GpuAddons } from "triton-platform/components";
+ *
+ * new GpuAddons("gpu-addons", {
+ *   charts: [
+ *     {
+ *       name: "nvidia-device-plugin",
+ *       namespace: "kube-system",
+ *       repository: "https://nvidia.github.io/k8s-device-plugin",
+ *       chart: "nvidia-device-plugin",
+ *       version: "0.18.2",
+ *       values: { gfd: { enabled: true } },
+ *     },
+ *   ],
+ * });
+ * ```
+ */
 export class GpuAddons extends pulumi.ComponentResource {
   constructor(name: string, args: GpuAddonsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:GpuAddons", name, {}, opts);

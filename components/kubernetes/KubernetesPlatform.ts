@@ -19,7 +19,23 @@ export interface KubernetesPlatformArgs {
   holysheepApiKey?: pulumi.Input<string>;
 }
 
-/** The whole platform on a cluster: balancer, server groups, repositories, secrets and policies. */
+/**
+ * The whole platform on a cluster: balancer, server groups, repositories, secrets and policies.
+ *
+ * @example
+ * ```ts
+ * import * as pulumi from "@pulumi/pulumi";
+ * import { KubernetesPlatform, type KubernetesPlan } from "triton-platform/components";
+ *
+ * declare const plan: KubernetesPlan;
+ * const platform = new KubernetesPlatform("triton", {
+ *   plan,
+ *   holysheepApiKey: new pulumi.Config("holysheep").requireSecret("apiKey"),
+ * });
+ *
+ * export const { address } = platform;
+ * ```
+ */
 export class KubernetesPlatform extends pulumi.ComponentResource {
   /** Name or address of the balancer's Service outside the cluster; undefined where it has none. */
   readonly address: pulumi.Output<string | undefined>;

@@ -16,6 +16,18 @@ export interface ServerImageArgs {
  * The daemon is Docker's own choice: `docker:host` of the stack's config, DOCKER_HOST, or the local one; a preview wants
  * one too, though nothing is built in it. For private registries, of this image or of the one below, log in with
  * `docker login` where `pulumi up` runs: no password comes into the stack's config or state.
+ *
+ * @example
+ * ```ts
+ * import { ServerImage, type KubernetesPlan } from "triton-platform/components";
+ *
+ * declare const plan: KubernetesPlan;
+ * const images = plan.serverImages.map(
+ *   (image, i) => new ServerImage(`image-${String(i)}`, { plan: image, context: "server-image" }),
+ * );
+ *
+ * export const digests = images.map(({ digest }) => digest);
+ * ```
  */
 export class ServerImage extends pulumi.ComponentResource {
   /** `repository@sha256:…`, as the registry has it. */

@@ -9,7 +9,17 @@ export interface TritonServerArgs {
   image?: pulumi.Input<string>;
 }
 
-/** One server group: Tritons that serve the same models, found by one headless Service. */
+/**
+ * One server group: Tritons that serve the same models, found by one headless Service.
+ *
+ * @example
+ * ```ts
+ * import { TritonServer, type KubernetesPlan } from "triton-platform/components";
+ *
+ * declare const plan: KubernetesPlan;
+ * for (const { plan: server, objects } of plan.servers) new TritonServer(server.name, { objects });
+ * ```
+ */
 export class TritonServer extends pulumi.ComponentResource {
   constructor(name: string, args: TritonServerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:TritonServer", name, {}, opts);

@@ -23,6 +23,21 @@ export interface ModelRepositoryArgs {
  * A server's model repository in an S3 bucket, served by the provider in `provider/`: its missing files are uploaded,
  * and another content is another repository. The old one stays until everything that depends on the new one has
  * changed; then it is kept among the last `retain`, and what none of them needs is removed.
+ *
+ * @example
+ * ```ts
+ * import { ModelRepository } from "triton-platform/components";
+ *
+ * new ModelRepository("gpu", {
+ *   bucket: "example-models",
+ *   prefix: "triton",
+ *   region: "us-east-1",
+ *   server: "gpu",
+ *   hash: "27b2b4f6e7d8a1a2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f607182930",
+ *   delivery: "loader",
+ *   retain: 10,
+ * });
+ * ```
  */
 export class ModelRepository extends pulumi.CustomResource {
   constructor(name: string, args: ModelRepositoryArgs, opts?: pulumi.CustomResourceOptions) {

@@ -94,7 +94,10 @@ export function loadBalancerProblems(
   ];
 }
 
-/** In microseconds. Source: facts of NLBs with ip targets: a target is taken out of service after two minutes, not before. */
+/**
+ * In microseconds. So long an address that is taken out still gets new connections, whatever its delay says. Source:
+ * kubernetes-sigs/aws-load-balancer-controller, issue 2366; aws/containers-roadmap, issue 470: measured, AWS says nothing.
+ */
 const deregistration = 120_000_000;
 
 /** Seconds. Source: Network Load Balancers, "Update the TCP idle timeout": 350 unless told otherwise, and always of TLS. */
@@ -141,8 +144,10 @@ function tls(certificateArn: string): Readonly<Record<string, string>> {
 }
 
 /**
- * Callers are known by their address: the NLB keeps it, or tells it by the PROXY protocol. Source: Network Load Balancers,
- * "Target group attributes": 0 to 3600 seconds.
+ * Callers are known by their address: the NLB keeps it, or tells it by the PROXY protocol. A pod that says it is going, or
+ * that the default server is away, gets no new connections and keeps those it has, on which calls are under way; the NLB
+ * would close them. Source: Network Load Balancers, "Target group attributes" (the delay: 0 to 3600 seconds), and "Connection
+ * termination for unhealthy targets".
  */
 function targetGroupAttributes(
   balancer: BalancerConfig,
@@ -151,6 +156,7 @@ function targetGroupAttributes(
   const { terminationGracePeriod } = balancerTiming(budgets, balancer);
   return {
     "deregistration_delay.timeout_seconds": String(Math.min(3_600, terminationGracePeriod)),
+    "target_health_state.unhealthy.connection_termination.enabled": "false",
     "preserve_client_ip.enabled": String(!balancer.proxyProtocol),
     "proxy_protocol_v2.enabled": String(balancer.proxyProtocol),
   };

@@ -76,8 +76,11 @@ export function nameProblems(config: Named, stack: string, file: string): Proble
         `missing, and \`${name}\`, which comes of the stack's name, is too long for AWS or no name there`,
       ),
     ];
-  return reservedPrefixes.some((prefix) => name.startsWith(prefix))
-    ? [report(`\`${name}\` begins as S3 lets no bucket begin: ${reservedPrefixes.join(", ")}`)]
+  if (reservedPrefixes.some((prefix) => name.startsWith(prefix)))
+    return [report(`\`${name}\` begins as S3 lets no bucket begin: ${reservedPrefixes.join(", ")}`)];
+  // Source: ECR API, CreateRepository, `repositoryName`.
+  return name.includes("--")
+    ? [report(`\`${name}\` has two hyphens in a row, which ECR lets no repository have`)]
     : [];
 }
 

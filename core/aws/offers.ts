@@ -221,14 +221,16 @@ const quotas = {
   },
 } as const;
 
-/** Reserved capacity was counted when it was reserved; P5 on the spot market has a quota of its own, which is not asked. */
+const p5Spot = { code: "L-C4BD4855", name: "All P5 Spot Instance Requests" } as const;
+
+/** Undefined for reserved capacity, which was counted when it was reserved. */
 function quotaOf({
   instanceTypes: [type = ""],
   capacityType,
   reservation,
 }: NodeGroupPlan): Quota | undefined {
   if (reservation !== undefined || capacityType === "CAPACITY_BLOCK") return undefined;
-  if (capacityType === "SPOT" && type.startsWith("p5")) return undefined;
+  if (capacityType === "SPOT" && type.startsWith("p5")) return p5Spot;
   const family = type.startsWith("p") ? "P" : /^(g|vt)\d/.test(type) ? "G" : "standard";
   return quotas[family][capacityType];
 }

@@ -1,6 +1,22 @@
 import yaml from "js-yaml";
+import { renderKubernetesPlan } from "../kubernetes/render.ts";
 import { omit } from "../objects.ts";
+import { controllerNamespaces } from "./controller-namespaces.ts";
 import type { ControllerPlan, EksPlan, PodRolePlan, ServiceRolePlan } from "./plan.ts";
+
+/**
+ * Everything that a stack on AWS would create, as files for people and for diffs: text by path, sorted. Of secrets there are
+ * the names alone. The same plan gives the same bytes.
+ */
+export function renderEksPlan(plan: EksPlan): ReadonlyMap<string, string> {
+  const namespaces = controllerNamespaces(plan.cluster?.controllers ?? []).map((object): [string, string] => [
+    `manifests/namespace-${object.metadata?.name ?? ""}.yaml`,
+    toYaml(object),
+  ]);
+  const ofCluster = plan.workload === undefined ? [] : renderKubernetesPlan(plan.workload.kubernetes);
+  const files = [...renderAwsPlan(plan), ...namespaces, ...ofCluster];
+  return new Map(files.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 /**
  * What a stack makes in AWS, as files for people and for diffs, beside those of the cluster's objects

@@ -1,7 +1,7 @@
 import type { KubernetesPlan } from "../kubernetes/plan.ts";
 import { merge } from "../kubernetes/charts.ts";
 import { secretReaderName, serverObjectName } from "../kubernetes/names.ts";
-import { present } from "../objects.ts";
+import { omit, present } from "../objects.ts";
 import type { PlatformPlan } from "../platform.ts";
 import type { EksConfig } from "../spec/eks.ts";
 import {
@@ -53,7 +53,8 @@ export function kubernetesConfig(platform: PlatformPlan, facts: WorkloadFacts): 
   const { config, eks, names, tags, network } = facts;
   const section = sectionOf(config);
   return {
-    ...section,
+    // What is made here is a problem there, and has no second one.
+    ...omit(section, "context", "kubeconfig", "serverImage", "externalSecrets"),
     repository: storeOf(facts),
     balancer: behindLoadBalancer(section.balancer, {
       loadBalancer: eks.loadBalancer,

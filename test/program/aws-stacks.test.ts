@@ -1,29 +1,20 @@
-import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStack } from "../../commands/stack/config.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { servesModels } from "../../core/spec/platform.ts";
-import { awsStandIns } from "../support/aws-mocks.ts";
+import { awsStandIns, startApiServer, type ApiServer } from "../support/aws-mocks.ts";
 import { graphText } from "../support/graph.ts";
 import { register, type Registered } from "../support/stack-mocks.ts";
 import { projectRoot } from "../support/tools.ts";
 
-/** Stands for the API server, as far as it is reached. */
-let apiServer: Server;
-let endpoint: string;
+let apiServer: ApiServer;
 
 beforeAll(async () => {
-  apiServer = createServer((socket) => socket.end());
-  await new Promise<void>((resolve) => apiServer.listen(0, "127.0.0.1", resolve));
-  const address = apiServer.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  endpoint = `https://127.0.0.1:${String(address.port)}`;
+  apiServer = await startApiServer();
 });
 
-afterAll(() => {
-  apiServer.close();
-});
+afterAll(() => apiServer.stop());
 
 async function graphOf(stack: string): Promise<readonly Registered[]> {
   const { config, file } = readStack(stack);
@@ -33,7 +24,7 @@ async function graphOf(stack: string): Promise<readonly Registered[]> {
     const prepared = target.prepare(models, { config, project: projectRoot, file, stack });
     if ("problems" in prepared) throw new Error(JSON.stringify(prepared.problems, undefined, 2));
     return prepared.value.build();
-  }, awsStandIns(endpoint));
+  }, awsStandIns(apiServer.endpoint));
   return resources;
 }
 
@@ -43,7 +34,7 @@ async function graphOf(stack: string): Promise<readonly Registered[]> {
  */
 describe.each(["dev", "prod-base", "prod"])("the stack %s", (stack) => {
   it("registers what was reviewed", async () => {
-    const text = graphText(await graphOf(stack)).replaceAll(endpoint, "https://api.example.com");
+    const text = graphText(await graphOf(stack)).replaceAll(apiServer.endpoint, "https://api.example.com");
     expect(text).not.toContain("sk-planted");
     await expect(text).toMatchFileSnapshot(
       path.join(projectRoot, "test", "golden", "graphs", `${stack}.yaml`),

@@ -1,3 +1,4 @@
+import { createServer } from "node:net";
 import type { Registered, StandIns } from "./stack-mocks.ts";
 
 /** AWS as program tests need it: what it computes, by type of resource, and what it answers. */
@@ -82,3 +83,25 @@ export const usual: Answers = {
   "aws:servicequotas/getServiceQuota:getServiceQuota": () => ({ value: 1_000 }),
   "aws:route53/getZone:getZone": () => ({ name: "example.com." }),
 };
+
+/** Stands for an API server, as far as it is reached. */
+export interface ApiServer {
+  readonly endpoint: string;
+  stop(): Promise<void>;
+}
+
+export async function startApiServer(): Promise<ApiServer> {
+  const server = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server has no port");
+  return {
+    endpoint: `https://127.0.0.1:${String(address.port)}`,
+    stop: () =>
+      new Promise((resolve) =>
+        server.close(() => {
+          resolve();
+        }),
+      ),
+  };
+}

@@ -28,18 +28,30 @@ const inputsSchema = z.record(z.string(), z.unknown());
 
 type Options = Omit<Registered, "type" | "name" | "inputs">;
 
-/**
- * Runs a program without an engine, and returns its outputs and all that it registers, sorted by type and name. What it
- * throws is thrown.
- */
-export async function register(
+/** What a program came to: its outputs, or what it threw. */
+export interface Run {
+  readonly outputs: unknown;
+  readonly error?: Error;
+  /** All that it registered, sorted by type and name. */
+  readonly resources: readonly Registered[];
+}
+
+/** Runs a program without an engine, to its end. */
+export async function register(program: () => Promise<unknown>, standIns: StandIns): Promise<Run> {
+  const run = await attempt(program, standIns);
+  if (run.error !== undefined) throw run.error;
+  return run;
+}
+
+/** Runs a program without an engine, though it may throw. */
+export async function attempt(
   program: () => Promise<unknown>,
   { outputs, answer, secrets = {} }: StandIns,
-): Promise<{ readonly outputs: unknown; readonly resources: readonly Registered[] }> {
+): Promise<Run> {
   const made: Pick<Registered, "type" | "name" | "inputs">[] = [];
   const options = new Map<string, Options>();
   const names = new Map<pulumi.Resource, string>();
-  const failure: unknown[] = [];
+  const failures: Error[] = [];
   pulumi.runtime.setAllConfig({ ...secrets }, Object.keys(secrets));
   await pulumi.runtime.setMocks(
     {
@@ -74,8 +86,8 @@ export async function register(
     try {
       return await program();
     } catch (error) {
-      // Thrown on below: nobody else handles it.
-      failure.push(error);
+      // Nobody else handles it.
+      failures.push(error instanceof Error ? error : new Error(String(error)));
       return {};
     }
   });
@@ -83,7 +95,7 @@ export async function register(
     pulumi.output(result).apply(resolve);
   });
   await pulumi.runtime.disconnect();
-  for (const error of failure) throw error;
+  const [error] = failures;
   const key = ({ type, name }: Pick<Registered, "type" | "name">): string => `${type} ${name}`;
   const resources = made
     .filter(({ type }) => type !== "pulumi:pulumi:Stack")
@@ -92,5 +104,5 @@ export async function register(
       const opts = options.get(key(resource));
       return { dependsOn: [], protect: false, ignoreChanges: [], ...opts, ...resource };
     });
-  return { outputs: shown, resources };
+  return { outputs: shown, resources, ...(error === undefined ? {} : { error }) };
 }

@@ -1,8 +1,9 @@
+import { expect } from "vitest";
 import { planEks, type EksFacts } from "../../../core/aws/plan-eks.ts";
 import type { EksPlan } from "../../../core/aws/plan.ts";
 import type { Model } from "../../../core/spec/load.ts";
 import type { PlatformConfig } from "../../../core/spec/platform.ts";
-import type { Checked } from "../../../core/spec/problem.ts";
+import type { Checked, Problem } from "../../../core/spec/problem.ts";
 import { modelOf, platformOf, type PlatformFields } from "../../support/models.ts";
 
 /** Stacks on AWS like those of a team; a test writes only the fields it is about. */
@@ -144,4 +145,16 @@ export function planOf(
   if (problems.length > 0)
     throw new Error(problems.map(({ path, message }) => `${path}: ${message}`).join("\n"));
   return value;
+}
+
+/** Where a problem is below `triton-platform:`, and parts of its message and its hint. */
+export type ExpectedProblem = readonly [path: string, message: string, hint: string];
+
+/** That there is this problem and no other. */
+export function expectProblem(problems: readonly Problem[], [path, message, hint]: ExpectedProblem): void {
+  expect(problems.map((problem) => [problem.file, problem.path])).toEqual([
+    [file, `triton-platform:${path}`],
+  ]);
+  expect(problems[0]?.message).toContain(message);
+  expect(problems[0]?.hint).toContain(hint);
 }
