@@ -2,10 +2,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { allows } from "../support/aws/iam.ts";
 import { networkInterface } from "../support/aws/ec2.ts";
 import { cluster as clusterType, nodeGroup, addon } from "../support/aws/eks.ts";
 import { loadBalancer } from "../support/aws/cluster-life.ts";
+import { look, type JournalEntry } from "../support/aws/account.ts";
 import { deeds, isBefore, summary, type Deed } from "../support/aws/journal.ts";
+import { deletedSecret, secretVersion } from "../support/aws/secrets.ts";
 import { textMap } from "../support/aws/values.ts";
 import { AwsWorld, committedConfig, withConfig } from "../support/aws/world.ts";
 import { clusterSuite, missingForSimulated, waitFor } from "../support/cluster.ts";
@@ -55,12 +58,15 @@ async function podsOn(world: AwsWorld, namespace: string): Promise<z.output<type
   return (await world.cluster.read(podsSchema, "get", "pods", "--namespace", namespace)).items;
 }
 
-/** Of a destroy of the layers `cluster` and below: what acts for objects outlives them, and so on downwards. */
-const order: readonly (readonly [Deed, Deed])[] = [
+/** What acts for a cluster's objects outlives them: of a destroy, what goes before what. */
+const withWorkload: readonly (readonly [Deed, Deed])[] = [
   [{ type: loadBalancer }, { type: nodeGroup }],
   [{ type: loadBalancer }, { type: "aws:iam/rolePolicy:", name: /load-balancer-controller/ }],
   [{ type: loadBalancer }, { type: "aws:eks/accessPolicyAssociation:" }],
   [{ type: "externalsecrets" }, { type: "aws:iam/rolePolicy:", name: /secret-reader/ }],
+  [{ type: "externalsecrets" }, { type: nodeGroup }],
+];
+const withCluster: readonly (readonly [Deed, Deed])[] = [
   [{ type: addon, name: /ebs-csi/ }, { type: nodeGroup }],
   [{ type: nodeGroup }, { type: addon, name: /vpc-cni/ }],
   [{ type: nodeGroup }, { type: "aws:iam/rolePolicyAttachment:", name: /-node-/ }],
@@ -68,10 +74,21 @@ const order: readonly (readonly [Deed, Deed])[] = [
   [{ type: clusterType }, { type: "aws:iam/rolePolicyAttachment:", name: /control-plane/ }],
   [{ type: clusterType }, { type: "aws:kms/key:", name: /^triton-\w+-key$/ }],
   [{ type: clusterType }, { type: "aws:cloudwatch/logGroup:", name: /^triton-\w+-logs$/ }],
+];
+const withNetwork: readonly (readonly [Deed, Deed])[] = [
   [{ type: clusterType }, { type: "aws:ec2/natGateway:" }],
   [{ type: clusterType }, { type: "aws:ec2/subnet:" }],
   [{ type: "aws:ec2/subnet:" }, { type: "aws:ec2/vpc:" }],
 ];
+
+function expectOrder(journal: readonly JournalEntry[], rules: readonly (readonly [Deed, Deed])[]): void {
+  const text = ({ type = "", name }: Deed): string => `${type} ${String(name ?? "")}`;
+  const broken = rules.filter(([first, then]) => !isBefore(journal, first, then));
+  expect(
+    broken.map(([first, then]) => `${text(first)} before ${text(then)}`),
+    summary(journal).join("\n"),
+  ).toEqual([]);
+}
 
 describe.skipIf(missingForSimulated.length > 0)(
   clusterSuite("the stack dev, from an empty account and back", missingForSimulated),
@@ -81,13 +98,14 @@ describe.skipIf(missingForSimulated.length > 0)(
     const plantedKey = `sk-planted-${String(Date.now())}`;
     /** How to end what has started, the last first, however far `beforeAll` got. */
     const endings: (() => unknown)[] = [];
-    const eks = { cluster: { version: "1.34" } };
 
     beforeAll(async () => {
       world = await AwsWorld.start("triton-dev-models-111122223333-us-east-1", { delays });
       endings.unshift(() => world.stop());
-      const config = withConfig(committedConfig("dev"), world.charts);
-      stack = await world.stack(withConfig(config, { "triton-platform:eks": eks }), "dev");
+      stack = await world.stack(
+        configWith({ "triton-platform:eks": { cluster: { version: "1.34" } } }),
+        "dev",
+      );
       endings.unshift(() => {
         stack.remove();
       });
@@ -98,8 +116,15 @@ describe.skipIf(missingForSimulated.length > 0)(
       for (const end of endings) await end();
     });
 
-    function configure(above: Readonly<Record<string, unknown>>): void {
-      stack.configure(withConfig(withConfig(committedConfig("dev"), world.charts), above));
+    function configWith(above: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+      return withConfig(withConfig(committedConfig("dev"), world.charts), above);
+    }
+
+    async function secretInCluster(): Promise<string> {
+      const encoded = await world.cluster.kubectl(
+        ...["get", "secret", "holysheep", "--namespace", "triton", "-o", "jsonpath={.data.api-key}"],
+      );
+      return Buffer.from(encoded, "base64").toString();
     }
 
     it("previews all of it, and touches nothing", async () => {
@@ -152,12 +177,28 @@ describe.skipIf(missingForSimulated.length > 0)(
         expect(textMap(properties.tagsAll), name).toMatchObject(tags);
     });
 
-    it("has secrets in AWS, and in no state", () => {
+    it("has secrets in AWS and in the pods' namespace, and in no state", async () => {
       const values = world.account
-        .resources("aws:secretsmanager/secretVersion:SecretVersion")
+        .resources(secretVersion)
         .map(({ properties }) => String(properties.secretString));
       expect(values).toContain(plantedKey);
+      await waitFor("the pods' Secret", async () => (await secretInCluster()) === plantedKey);
       expectNoneInState(stack, [plantedKey, "admin-token"]);
+    });
+
+    it("lets pods read their models, and nothing else", () => {
+      const mayRead = (bucket: string, key: string): boolean =>
+        allows(
+          look(world.account.file),
+          "triton-dev-us-east-1-model-reader",
+          "s3:GetObject",
+          `arn:aws:s3:::${bucket}/${key}`,
+        );
+      expect(world.objects.objects.size).toBeGreaterThan(0);
+      for (const key of world.objects.objects.keys())
+        expect(mayRead(world.objects.bucket, key), key).toBe(true);
+      expect(mayRead(world.objects.bucket, "else/x")).toBe(false);
+      expect(mayRead("another", "triton/x")).toBe(false);
     });
 
     it("changes nothing with the second up, not the size that the autoscaler chose either", async () => {
@@ -169,9 +210,20 @@ describe.skipIf(missingForSimulated.length > 0)(
       });
     });
 
+    it("brings another key to the pods, and replaces none of them", async () => {
+      const names = async (): Promise<string[]> =>
+        (await podsOn(world, "triton")).map(({ metadata }) => metadata.name).sort();
+      const before = await names();
+      await stack.setSecret("holysheep:apiKey", `${plantedKey}-next`);
+      await succeed(stack.up());
+      await waitFor("the new key", async () => (await secretInCluster()) === `${plantedKey}-next`);
+      expect(await names()).toEqual(before);
+      expect(world.account.resources(secretVersion)).toHaveLength(2);
+    });
+
     it("does not jump over a version, and is as it was", async () => {
       const recorded = world.account.recording();
-      configure({ "triton-platform:eks": { cluster: { version: "1.36" } } });
+      stack.configure(configWith({ "triton-platform:eks": { cluster: { version: "1.36" } } }));
       const { code, text } = await stack.up();
       expect(code).not.toBe(0);
       expect(text).toContain("from 1.34 to 1.36");
@@ -181,7 +233,7 @@ describe.skipIf(missingForSimulated.length > 0)(
 
     it("upgrades the cluster, then its nodes, in place", async () => {
       const recorded = world.account.recording();
-      configure({ "triton-platform:eks": { cluster: { version: "1.35" } } });
+      stack.configure(configWith({ "triton-platform:eks": { cluster: { version: "1.35" } } }));
       await succeed(stack.up());
       const journal = recorded();
       expect(
@@ -198,7 +250,7 @@ describe.skipIf(missingForSimulated.length > 0)(
 
     it("replaces a group by another type of machine: the new one comes before the old one goes", async () => {
       const recorded = world.account.recording();
-      configure({ "triton-platform:nodes": { system: { instanceType: "m7i.4xlarge" } } });
+      stack.configure(configWith({ "triton-platform:nodes": { system: { instanceType: "m7i.4xlarge" } } }));
       await succeed(stack.up());
       const journal = recorded();
       const system = /system-nodes/;
@@ -220,14 +272,114 @@ describe.skipIf(missingForSimulated.length > 0)(
     it("goes in order, and leaves an empty account", async () => {
       const recorded = world.account.recording();
       await succeed(stack.destroy());
-      const deleted = recorded().filter(({ verb }) => verb === "delete");
-      for (const [first, then] of order)
-        expect(
-          isBefore(deleted, first, then),
-          `${JSON.stringify(first)} before ${JSON.stringify(then)}\n${summary(deleted).join("\n")}`,
-        ).toBe(true);
+      expectOrder(deeds(recorded(), { verb: "delete" }), [...withWorkload, ...withCluster, ...withNetwork]);
       expect(world.account.resources().map(({ type, id }) => `${type} ${id}`)).toEqual([]);
       expect(world.account.resources(networkInterface)).toEqual([]);
+    });
+  },
+);
+
+describe.skipIf(missingForSimulated.length > 0)(
+  clusterSuite("the stacks prod-base and prod", missingForSimulated),
+  () => {
+    let world: AwsWorld;
+    let base: TestStack;
+    let models: TestStack;
+    const plantedKey = `sk-planted-${String(Date.now())}`;
+    /** How to end what has started, the last first, however far `beforeAll` got. */
+    const endings: (() => unknown)[] = [];
+    const unprotected = { "triton-platform:eks": { protect: false } };
+
+    beforeAll(async () => {
+      world = await AwsWorld.start("triton-prod-models-111122223333-us-east-1", {
+        delays,
+        reservations: { "cr-0123456789abcdef0": { zone: "us-east-1b", instanceType: "p4de.24xlarge" } },
+      });
+      endings.unshift(() => world.stop());
+      base = await world.stack(withConfig(committedConfig("prod-base"), world.chartsOfCluster), "prod-base");
+      endings.unshift(() => {
+        base.remove();
+      });
+      models = await base.beside("prod", withConfig(committedConfig("prod"), world.chartsOfWorkload));
+      await models.setSecret("holysheep:apiKey", plantedKey);
+    });
+
+    afterAll(async () => {
+      for (const end of endings) await end();
+    });
+
+    function asRole(name: string): void {
+      world.account.configure({ callerArn: `arn:aws:sts::111122223333:assumed-role/${name}/ci` });
+    }
+
+    it("wants the base first", async () => {
+      const { code, text } = await models.preview();
+      expect(code).not.toBe(0);
+      expect(text).toContain("prod-base");
+      expect(world.account.journal).toEqual([]);
+    });
+
+    it("comes up: the base by who may make clusters, models by who may not", async () => {
+      await succeed(base.up());
+      expect(world.account.the(clusterType).properties).toMatchObject({
+        deletionProtection: true,
+        vpcConfig: { endpointPublicAccess: false },
+      });
+      asRole("model-deployers");
+      const recorded = world.account.recording();
+      await succeed(models.up());
+      for (const type of ["aws:ec2/", "aws:eks/", "aws:autoscaling/"])
+        expect(deeds(recorded(), { type })).toEqual([]);
+    });
+
+    it("serves: on the reserved machine, with a name in Route 53 for the NLB, and sizes that KEDA chooses", async () => {
+      const { records } = world.account.the("aws:route53/record:Record").properties;
+      expect(records).toEqual([world.account.the(loadBalancer).properties.dnsName]);
+      const pods = await podsOn(world, "triton");
+      expect(pods.filter(({ status }) => status.phase !== "Running")).toEqual([]);
+      expect(
+        await world.cluster.kubectl("get", "scaledobjects", "--namespace", "triton", "--output=name"),
+      ).toMatch(/gpu[^]*llm/);
+      expectNoneInState(models, [plantedKey, "admin-token"]);
+    });
+
+    it("changes nothing with the second up of either", async () => {
+      const recorded = world.account.recording();
+      await succeed(models.up("--expect-no-changes"));
+      asRole("deployers");
+      await succeed(base.up("--expect-no-changes"));
+      expect(summary(recorded())).toEqual([]);
+    });
+
+    it("does not go while it is protected", async () => {
+      const recorded = world.account.recording();
+      for (const stack of [models, base]) {
+        const { code, text } = await stack.destroyAfterPreview();
+        expect(code).not.toBe(0);
+        expect(text).toContain("protect");
+      }
+      expect(summary(recorded())).toEqual([]);
+    });
+
+    it("goes once it is unprotected, models first, and leaves secrets that can be had back", async () => {
+      models.configure(withConfig(withConfig(committedConfig("prod"), world.chartsOfWorkload), unprotected));
+      base.configure(
+        withConfig(withConfig(committedConfig("prod-base"), world.chartsOfCluster), unprotected),
+      );
+      await succeed(models.up());
+      await succeed(base.up());
+      expect(world.account.the(clusterType).properties.deletionProtection).toBe(false);
+      const recorded = world.account.recording();
+      await succeed(models.destroy());
+      await succeed(base.destroy());
+      const journal = deeds(recorded(), { verb: "delete" });
+      expectOrder(journal, [
+        ...[...withWorkload, ...withCluster, ...withNetwork],
+        [{ type: "scaledobjects" }, { type: nodeGroup }],
+        [{ type: "aws:route53/record:" }, { type: clusterType }],
+      ]);
+      const rest = world.account.resources().filter(({ type }) => type !== deletedSecret);
+      expect(rest.map(({ type, id }) => `${type} ${id}`)).toEqual([]);
     });
   },
 );

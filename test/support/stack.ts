@@ -119,8 +119,13 @@ export class TestStack {
     return this.#pulumi(["preview", "--non-interactive", ...args]);
   }
 
-  destroy(...args: string[]): Promise<Operation> {
-    return this.#pulumi(["destroy", "--yes", "--skip-preview", "--non-interactive", ...args]);
+  destroy(): Promise<Operation> {
+    return this.#pulumi([...destroyArguments, "--skip-preview"]);
+  }
+
+  /** As people do it: the preview comes first, and finds what is protected before anything goes. */
+  destroyAfterPreview(): Promise<Operation> {
+    return this.#pulumi(destroyArguments);
   }
 
   /** Removes the stack's folder; what the stack made must be destroyed before. */
@@ -154,4 +159,5 @@ export class TestStack {
   }
 }
 
+const destroyArguments = ["destroy", "--yes", "--non-interactive"];
 const upArguments = ["up", "--yes", "--skip-preview", "--non-interactive"];

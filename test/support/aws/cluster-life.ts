@@ -1,9 +1,11 @@
+import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import { look, transact, type Account, type Stored } from "./account.ts";
 import type { ApiServer } from "./api-server.ts";
 import { addInterfaces, removeInterfaces, subnet } from "./ec2.ts";
 import { autoscalingGroup, cluster, nodeGroup, placeNodes, zonesOf } from "./eks.ts";
-import { policiesOf, trusts } from "./iam.ts";
+import { allows, policiesOf, trusts } from "./iam.ts";
+import { secret, secretVersion } from "./secrets.ts";
 import {
   at,
   numberAt,
@@ -121,11 +123,7 @@ export class ClusterLife {
     const services = (await this.api.list("/api/v1/services")).filter(
       (service) => at(service, "spec.loadBalancerClass") === "service.k8s.aws/nlb",
     );
-    if (
-      services.length === 0 ||
-      !(await this.#works("kube-system", "aws-load-balancer-controller", "load-balancer"))
-    )
-      return;
+    if (services.length === 0 || !(await this.#works("kube-system", "aws-load-balancer-controller"))) return;
     for (const service of services) {
       const name = `${text(service, "metadata.namespace") ?? ""}/${nameOf(service)}`;
       if (at(service, "metadata.deletionTimestamp") !== undefined) {
@@ -156,11 +154,46 @@ export class ClusterLife {
       await this.#finalize(found, "scaledobjects", finalizers.scaledObject);
   }
 
-  /** Source: external-secrets, externalsecret_controller.go: its finalizer; and the values, by the role of the store's ServiceAccount. */
+  /** Brings values from Secrets Manager, by the role of the store's ServiceAccount and with its rights alone. */
   async #externalSecrets(): Promise<void> {
     const found = await this.api.list("/apis/external-secrets.io/v1/externalsecrets");
-    if (found.length > 0 && (await this.#works("external-secrets", "external-secrets")))
-      await this.#finalize(found, "externalsecrets", finalizers.externalSecret);
+    if (found.length === 0 || !(await this.#works("external-secrets", "external-secrets"))) return;
+    await this.#finalize(found, "externalsecrets", finalizers.externalSecret);
+    for (const external of found)
+      if (at(external, "metadata.deletionTimestamp") === undefined) await this.#bring(external);
+  }
+
+  async #bring(external: Properties): Promise<void> {
+    const namespace = requiredText(external, "metadata.namespace");
+    const store = await this.api.get(
+      `/apis/external-secrets.io/v1/namespaces/${namespace}/secretstores/${requiredText(external, "spec.secretStoreRef.name")}`,
+    );
+    const account = requiredText(store ?? {}, "spec.provider.aws.auth.jwt.serviceAccountRef.name");
+    const role = await this.#roleOf(namespace, account);
+    const values = records(external, "spec.data").map((item) => [
+      requiredText(item, "secretKey"),
+      Buffer.from(secretValue(look(this.file), requiredText(item, "remoteRef.key"), role)).toString("base64"),
+    ]);
+    const data: Record<string, string> = Object.fromEntries(values);
+    const name = requiredText(external, "spec.target.name");
+    const secrets = `/api/v1/namespaces/${namespace}/secrets`;
+    const there = await this.api.get(`${secrets}/${name}`);
+    if (there === undefined) {
+      const { apiVersion, kind } = external;
+      const owner = { apiVersion, kind, name: nameOf(external), uid: text(external, "metadata.uid") };
+      const metadata = { name, ownerReferences: [owner] };
+      await this.api.create(secrets, { apiVersion: "v1", kind: "Secret", metadata, data });
+    } else if (!isDeepStrictEqual(textMap(there.data), data))
+      await this.api.merge(`${secrets}/${name}`, { data });
+  }
+
+  /** Name of the role that a ServiceAccount's pods take. */
+  async #roleOf(namespace: string, account: string): Promise<string> {
+    const found = await this.api.get(`/api/v1/namespaces/${namespace}/serviceaccounts/${account}`);
+    const arn = textMap(at(found ?? {}, "metadata.annotations"))["eks.amazonaws.com/role-arn"] ?? "";
+    if (!trusts(look(this.file), arn, { subject: `${namespace}:${account}` }))
+      throw new Error(`the role "${arn}" does not trust the ServiceAccount ${namespace}/${account}`);
+    return arn.split("/").pop() ?? "";
   }
 
   /** Nobody waits two minutes for pods to have been ready that long, as a Deployment with minReadySeconds does. */
@@ -193,17 +226,14 @@ export class ClusterLife {
     }
   }
 
-  /** Whether a controller's pods run; and where it acts on AWS, whether its role is there, trusts it and has policies. */
-  async #works(namespace: string, name: string, role?: string): Promise<boolean> {
+  /** Whether a controller's pods run; and where they have a ServiceAccount, whether its role trusts it and may do something. */
+  async #works(namespace: string, name: string): Promise<boolean> {
     const deployment = await this.api.get(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`);
     if ((numberAt(deployment ?? {}, "status.readyReplicas") ?? 0) < 1) return false;
     const account = text(deployment ?? {}, "spec.template.spec.serviceAccountName");
-    if (account === undefined) return role === undefined;
-    const found = await this.api.get(`/api/v1/namespaces/${namespace}/serviceaccounts/${account}`);
-    const arn = textMap(at(found ?? {}, "metadata.annotations"))["eks.amazonaws.com/role-arn"] ?? "";
-    const state = look(this.file);
-    const subject = `${namespace}:${account}`;
-    return trusts(state, arn, { subject }) && policiesOf(state, arn.split("/").pop() ?? "").length > 0;
+    return (
+      account === undefined || policiesOf(look(this.file), await this.#roleOf(namespace, account)).length > 0
+    );
   }
 
   async #setFinalizers(
@@ -229,6 +259,21 @@ export class ClusterLife {
       account.end(began);
     });
   }
+}
+
+/** What a role reads of a secret. */
+function secretValue(account: Account, name: string, reader: string): string {
+  const found = account.all(secret).find(({ properties }) => properties.name === name);
+  const version = account.all(secretVersion).findLast(({ properties }) => properties.secretId === found?.id);
+  if (found === undefined || version === undefined)
+    throw new Error(`there is no value of the secret ${name}`);
+  const key = text(found.properties, "kmsKeyId") ?? "";
+  if (
+    !allows(account, reader, "secretsmanager:GetSecretValue", found.id) ||
+    !allows(account, reader, "kms:Decrypt", key)
+  )
+    throw new Error(`the role ${reader} may not read the secret ${name}`);
+  return requiredText(version.properties, "secretString");
 }
 
 const annotation = "service.beta.kubernetes.io/aws-load-balancer";

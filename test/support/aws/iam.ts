@@ -89,6 +89,36 @@ export function trusts(
   });
 }
 
+/**
+ * Whether a role's own policies let it do something, conditions left out of account. Source: IAM user guide, "Policy
+ * evaluation logic": a Deny wins, and what nothing allows is denied. `*` and `?` stand for any letters and for one.
+ */
+export function allows(account: Account, roleName: string, action: string, resource: string): boolean {
+  const matches = (pattern: string, text: string): boolean =>
+    new RegExp(
+      `^${pattern
+        .replaceAll(/[.+^${}()|[\]\\]/g, "\\$&")
+        .replaceAll("*", ".*")
+        .replaceAll("?", ".")}$`,
+      "i",
+    ).test(text);
+  const statements = account
+    .all(rolePolicy)
+    .filter(({ properties }) => properties.role === roleName)
+    .flatMap(({ properties }) => {
+      const document: unknown = JSON.parse(requiredText(properties, "policy"));
+      return isRecord(document) ? statementsOf(document) : [];
+    })
+    .filter(
+      (statement) =>
+        texts(statement, "Action").some((one) => matches(one, action)) &&
+        texts(statement, "Resource").some((one) => matches(one, resource)),
+    );
+  return (
+    statements.some(({ Effect }) => Effect === "Allow") && !statements.some(({ Effect }) => Effect === "Deny")
+  );
+}
+
 export const iamTypes: ResourceTypes = {
   [role]: {
     source: "internal/service/iam/role.go",

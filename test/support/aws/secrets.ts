@@ -5,6 +5,7 @@ import { AwsError, rule, type ResourceTypes } from "./resource.ts";
 import { numberAt, requiredText, text } from "./values.ts";
 
 export const secret = "aws:secretsmanager/secret:Secret";
+export const secretVersion = "aws:secretsmanager/secretVersion:SecretVersion";
 /** A secret that can still be had back, and whose name is not free. */
 export const deletedSecret = "secretsmanager:DeletedSecret";
 
@@ -54,7 +55,7 @@ export const secretTypes: ResourceTypes = {
         account.put({ type: deletedSecret, id: name, name, properties: {} });
     },
   },
-  "aws:secretsmanager/secretVersion:SecretVersion": {
+  [secretVersion]: {
     source: "internal/service/secretsmanager/secret_version.go",
     forceNew: ["secretBinary", "secretId", "secretString"],
     kept: ["versionStages"],

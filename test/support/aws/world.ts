@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import yaml from "js-yaml";
@@ -83,7 +83,6 @@ export class AwsWorld {
 
   /** What stacks see of it. */
   get environment(): Readonly<Record<string, string>> {
-    mkdirSync(this.#charts, { recursive: true });
     return {
       PATH: [path.join(awsFolder, "bin"), process.env.PATH ?? ""].join(path.delimiter),
       SIMULATED_EKS_TOKEN: adminToken,
@@ -92,24 +91,32 @@ export class AwsWorld {
     };
   }
 
-  /** Config that has the stand-in charts in place of the real ones. */
-  get charts(): Config {
-    const standIn = (chart: string): object => ({ repository: this.#charts, chart, version: standInVersion });
+  /** Config that has the stand-in charts in place of the real ones: of the layer `workload`. */
+  get chartsOfWorkload(): Config {
     return {
       "triton-platform:kubernetes": {
-        gpu: { devicePlugin: standIn("nvidia-device-plugin"), dcgm: standIn("dcgm-exporter") },
-      },
-      "triton-platform:eks": {
-        cluster: {
-          charts: {
-            loadBalancerController: standIn("aws-load-balancer-controller"),
-            clusterAutoscaler: standIn("cluster-autoscaler"),
-            externalSecrets: standIn("external-secrets"),
-            keda: standIn("keda"),
-          },
-        },
+        gpu: { devicePlugin: this.#chart("nvidia-device-plugin"), dcgm: this.#chart("dcgm-exporter") },
       },
     };
+  }
+
+  /** Of the layer `cluster`. */
+  get chartsOfCluster(): Config {
+    const charts = {
+      loadBalancerController: this.#chart("aws-load-balancer-controller"),
+      clusterAutoscaler: this.#chart("cluster-autoscaler"),
+      externalSecrets: this.#chart("external-secrets"),
+      keda: this.#chart("keda"),
+    };
+    return { "triton-platform:eks": { cluster: { charts } } };
+  }
+
+  get charts(): Config {
+    return withConfig(this.chartsOfWorkload, this.chartsOfCluster);
+  }
+
+  #chart(chart: string): object {
+    return { repository: this.#charts, chart, version: standInVersion };
   }
 
   /** What the AWS CLI was called with. */
