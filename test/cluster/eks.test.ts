@@ -29,13 +29,6 @@ const podsSchema = z.object({
   ),
 });
 
-/** Operations of AWS that take long in truth, so that what nobody waits for is seen. */
-const delays = {
-  [clusterType]: 400,
-  [nodeGroup]: 300,
-  "aws:eks/accessPolicyAssociation:AccessPolicyAssociation": 200,
-};
-
 /** Neither the state nor its history has these words. */
 function expectNoneInState(stack: TestStack, words: readonly string[]): void {
   const files = readdirSync(stack.state, { recursive: true, encoding: "utf8" }).filter((name) =>
@@ -100,7 +93,7 @@ describe.skipIf(missingForSimulated.length > 0)(
     const endings: (() => unknown)[] = [];
 
     beforeAll(async () => {
-      world = await AwsWorld.start("triton-dev-models-111122223333-us-east-1", { delays });
+      world = await AwsWorld.start("triton-dev-models-111122223333-us-east-1");
       endings.unshift(() => world.stop());
       stack = await world.stack(
         configWith({ "triton-platform:eks": { cluster: { version: "1.34" } } }),
@@ -292,7 +285,6 @@ describe.skipIf(missingForSimulated.length > 0)(
 
     beforeAll(async () => {
       world = await AwsWorld.start("triton-prod-models-111122223333-us-east-1", {
-        delays,
         reservations: { "cr-0123456789abcdef0": { zone: "us-east-1b", instanceType: "p4de.24xlarge" } },
       });
       endings.unshift(() => world.stop());

@@ -51,7 +51,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("the simulated AWS under the en
   const toEnd = endings();
 
   beforeAll(async () => {
-    account = new SimulatedAccount({ delays: { [cluster]: 300, [nodeGroup]: 300 } });
+    account = new SimulatedAccount();
     const main = path.join(projectRoot, "test", "support", "aws", "fixture", "program.mjs");
     stack = await awsStack({}, account, { main });
     toEnd.push(

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { omit } from "../../core/objects.ts";
 import { transact } from "../support/aws/account.ts";
+import { isBefore } from "../support/aws/journal.ts";
 import { HalfMade, SimulatedProvider } from "../support/aws/provider.ts";
 import { SimulatedAccount } from "../support/aws/simulated-account.ts";
 import { shapeOf } from "../support/aws/shapes.ts";
@@ -22,7 +23,7 @@ let account: SimulatedAccount;
 let aws: SimulatedProvider;
 
 beforeEach(() => {
-  account = new SimulatedAccount({ patience: 0 });
+  account = new SimulatedAccount({ patience: 0, delays: {} });
   aws = new SimulatedProvider(account.file);
   aws.configure({ region: "us-east-1" });
 });
@@ -198,6 +199,22 @@ describe("a change", () => {
     const difference = aws.diff(groupType, before, before, { ...before, ...more });
     expect(difference.replaces).toEqual(replaces);
     expect(difference.changed).not.toEqual([]);
+  });
+
+  it("deletes the old one first where both would have the name that the program gives", () => {
+    const change = (name: Properties): boolean => {
+      const before = aws.check(groupType, "g", {}, { ...old, ...name }, "a").inputs;
+      const after = aws.check(
+        groupType,
+        "g",
+        before,
+        { ...old, ...name, instanceTypes: ["c.d"] },
+        "b",
+      ).inputs;
+      return aws.diff(groupType, before, before, after).deleteBeforeReplace;
+    };
+    expect(change({ nodeGroupName: "mine" })).toBe(true);
+    expect(change({})).toBe(false);
   });
 
   it("is none where a set has another order, or a value of AWS' choice is no longer given", () => {
@@ -644,5 +661,29 @@ describe("what is to fail", () => {
     for (const id of subnetIds) await aws.delete(subnetType, id, id);
     await gone;
     expect(account.resources()).toEqual([]);
+  });
+});
+
+describe("the journal", () => {
+  it("tells whether all of one kind had ended before another began", async () => {
+    const { vpcId, subnetIds } = await makeNetwork();
+    const recorded = account.recording();
+    for (const id of subnetIds) await aws.delete(subnetType, id, id);
+    await aws.delete(vpcType, "main", vpcId);
+    const [subnets, vpcs] = [
+      { verb: "delete", type: subnetType },
+      { verb: "delete", type: vpcType },
+    ] as const;
+    expect(isBefore(recorded(), subnets, vpcs)).toBe(true);
+    expect(isBefore(recorded(), vpcs, subnets)).toBe(false);
+    // What never was is before nothing.
+    expect(isBefore(recorded(), { verb: "delete", type: clusterType }, vpcs)).toBe(false);
+    const [first, ...rest] = recorded();
+    const overlapping = [
+      ...rest,
+      { began: 0, verb: "delete", type: subnetType, name: "late", id: "late", ended: 10_000 } as const,
+    ];
+    expect(first).toBeDefined();
+    expect(isBefore(overlapping, subnets, vpcs)).toBe(false);
   });
 });

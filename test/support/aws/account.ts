@@ -24,7 +24,10 @@ export interface AccountSettings {
   readonly takenBuckets: readonly string[];
   /** What EKS clusters hand out as their API server. */
   readonly controlPlane: { readonly endpoint: string; readonly certificateAuthority: string };
-  /** Milliseconds that operations take, by type; the others take none. */
+  /**
+   * Milliseconds until an operation is done, by verb and type, as in `delete aws:eks/cluster:Cluster`; the others take none.
+   * What should have waited for it, or outlived it, is found out.
+   */
   readonly delays: Readonly<Record<string, number>>;
   /** Milliseconds until the provider gives up on what still hangs together; in truth it is 5 to 20 minutes. */
   readonly patience: number;

@@ -170,11 +170,14 @@ export class ClusterLife {
     );
     const account = requiredText(store ?? {}, "spec.provider.aws.auth.jwt.serviceAccountRef.name");
     const role = await this.#roleOf(namespace, account);
-    const values = records(external, "spec.data").map((item) => [
-      requiredText(item, "secretKey"),
-      Buffer.from(secretValue(look(this.file), requiredText(item, "remoteRef.key"), role)).toString("base64"),
-    ]);
-    const data: Record<string, string> = Object.fromEntries(values);
+    const data = Object.fromEntries(
+      records(external, "spec.data").map((item): [string, string] => [
+        requiredText(item, "secretKey"),
+        Buffer.from(secretValue(look(this.file), requiredText(item, "remoteRef.key"), role)).toString(
+          "base64",
+        ),
+      ]),
+    );
     const name = requiredText(external, "spec.target.name");
     const secrets = `/api/v1/namespaces/${namespace}/secrets`;
     const there = await this.api.get(`${secrets}/${name}`);

@@ -114,10 +114,11 @@ export class SimulatedProvider {
     const tags = this.#tagsOf(type, given);
     const retagged =
       tags !== undefined && !values.hasUnknown(tags) && !isDeepStrictEqual(outputs.tagsAll ?? {}, tags);
+    const replaces = resource.forceNew.filter(differs).map((path) => path.split(".")[0] ?? path);
     return {
       changed: [...changed, ...(retagged && !changed.includes("tags") ? ["tagsAll"] : [])],
-      replaces: resource.forceNew.filter(differs).map((path) => path.split(".")[0] ?? path),
-      deleteBeforeReplace: resource.deleteBeforeReplace ?? false,
+      replaces,
+      deleteBeforeReplace: replaces.length > 0 && keepsItsName(resource, oldInputs, news),
     };
   }
 
@@ -125,7 +126,7 @@ export class SimulatedProvider {
   planCreate(type: string, inputs: Properties): Properties {
     const { inputs: fields, outputs, alwaysThere } = shapeOf(type);
     const resource = typeOf(type);
-    const known = { ...resource.defaults, ...inputs, ...this.#placed(type, inputs) };
+    const known = { ...resource.defaults, ...withoutMarks(inputs), ...this.#placed(type, inputs) };
     // What only a program can give is not there without it; the rest is AWS' to say.
     const isToCome = (key: string): boolean =>
       !fields.has(key) || alwaysThere.includes(key) || (resource.kept?.includes(key) ?? false);
@@ -155,7 +156,7 @@ export class SimulatedProvider {
   ): Promise<{ readonly id: string; readonly outputs: Properties }> {
     const resource = typeOf(type);
     return this.#journaled("create", type, name, "", async () => {
-      await this.#delay(type);
+      await this.#delay("create", type);
       return transact(this.file, (account) => {
         const scene = this.#scene(type, resource, account, name, inputs);
         demandReferences(resource, account, inputs);
@@ -185,7 +186,7 @@ export class SimulatedProvider {
   ): Promise<Properties> {
     const resource = typeOf(type);
     const { outputs } = await this.#journaled("update", type, name, id, async () => {
-      await this.#delay(type);
+      await this.#delay("update", type);
       return transact(this.file, (account) => {
         const before = account.find(type, id);
         if (before === undefined)
@@ -205,7 +206,7 @@ export class SimulatedProvider {
   async delete(type: string, name: string, id: string): Promise<void> {
     const resource = typeOf(type);
     await this.#journaled("delete", type, name, id, async () => {
-      await this.#delay(type);
+      await this.#delay("delete", type);
       await this.#patiently(() => {
         transact(this.file, (account) => {
           const there = account.find(type, id);
@@ -237,7 +238,7 @@ export class SimulatedProvider {
     const { region } = this.#config;
     return {
       ...{ account, region, name },
-      inputs: { ...resource.defaults, ...inputs, ...this.#placed(type, inputs) },
+      inputs: { ...resource.defaults, ...withoutMarks(inputs), ...this.#placed(type, inputs) },
     };
   }
 
@@ -287,8 +288,8 @@ export class SimulatedProvider {
     }
   }
 
-  async #delay(type: string): Promise<void> {
-    const delay = look(this.file).settings.delays[type];
+  async #delay(verb: Verb, type: string): Promise<void> {
+    const delay = look(this.file).settings.delays[`${verb} ${type}`];
     if (delay !== undefined) await sleep(delay);
   }
 
@@ -331,7 +332,23 @@ function named(
   if (given[`${autoname.property}Prefix`] !== undefined) return given;
   const digits = createHash("sha256").update(seed).digest("hex").slice(0, 7);
   const made = olds[autoname.property] ?? `${autoname.prefix ?? ""}${name.toLowerCase()}-${digits}`;
-  return { ...given, [autoname.property]: made };
+  return { ...given, [autoname.property]: made, [defaultsMark]: [autoname.property] };
+}
+
+/** Where inputs say which of them Pulumi made. Source: pulumi-terraform-bridge, `tfbridge/schema.go`, defaultsKey. */
+const defaultsMark = "__defaults";
+
+function withoutMarks(inputs: Properties): Properties {
+  return omit(inputs, defaultsMark);
+}
+
+/**
+ * Whether a name of the program's own stays: two cannot have it at a time, so the old one goes first.
+ * Source: pulumi-terraform-bridge, `tfbridge/provider.go`, nameRequiresDeleteBeforeReplace.
+ */
+function keepsItsName({ autoname }: ResourceType, olds: Properties, news: Properties): boolean {
+  if (autoname === undefined || values.texts(news, defaultsMark).includes(autoname.property)) return false;
+  return news[autoname.property] !== undefined && news[autoname.property] === olds[autoname.property];
 }
 
 /** Source: AWS Tagging user guide, "Tag naming limits and requirements". */
@@ -370,7 +387,7 @@ function merged(
   news: Properties,
   resource: ResourceType,
 ): Properties {
-  const given = { ...kept(resource, oldInputs, news), ...news };
+  const given = withoutMarks({ ...kept(resource, oldInputs, news), ...news });
   const removed = Object.keys(oldInputs).filter((key) => given[key] === undefined);
   const changed = Object.entries(given).filter(([key, value]) => !isDeepStrictEqual(oldInputs[key], value));
   return {

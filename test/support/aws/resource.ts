@@ -69,8 +69,6 @@ export interface ResourceType {
   readonly unstable?: readonly string[];
   /** Paths inside of given objects that AWS fills in, so that a preview does not know them. */
   readonly filledIn?: readonly string[];
-  /** Whether a new one cannot be beside the old one, by the provider's own word. */
-  readonly deleteBeforeReplace?: boolean;
 }
 
 export type ResourceTypes = Readonly<Record<string, ResourceType>>;

@@ -86,7 +86,21 @@ const usual: AccountSettings = {
     "L-3819A6DF": 640,
   },
   hostedZones: { Z0123456789ABCDEFGHIJ: "example.com" },
-  ...{ reservations: {}, objects: {}, takenBuckets: [], delays: {} },
+  ...{ reservations: {}, objects: {}, takenBuckets: [] },
+  // Of what other things need before them, and of what needs others as long as it goes.
+  delays: {
+    ...{
+      "create aws:iam/rolePolicyAttachment:RolePolicyAttachment": 300,
+      "create aws:iam/rolePolicy:RolePolicy": 300,
+    },
+    ...{
+      "create aws:ec2/internetGateway:InternetGateway": 500,
+      "create aws:s3/bucketPolicy:BucketPolicy": 300,
+    },
+    ...{ "create aws:eks/addon:Addon": 300, "create aws:cloudwatch/logGroup:LogGroup": 500 },
+    "create aws:eks/accessPolicyAssociation:AccessPolicyAssociation": 1_000,
+    ...{ "delete aws:eks/cluster:Cluster": 400, "delete aws:eks/nodeGroup:NodeGroup": 400 },
+  },
   controlPlane: {
     endpoint: "https://0123456789ABCDEF.gr7.us-east-1.eks.amazonaws.com",
     certificateAuthority: "",
