@@ -1,6 +1,6 @@
 import { Release } from "@pulumi/kubernetes/helm/v3/release.js";
 import type * as pulumi from "@pulumi/pulumi";
-import type { ChartRelease } from "../../core/kubernetes/charts.ts";
+import { isFolder, type ChartRelease } from "../../core/kubernetes/charts.ts";
 
 /** A chart as it is planned, installed as Helm would: with its hooks, and waiting until its pods are ready. */
 export class HelmRelease extends Release {
@@ -11,14 +11,15 @@ export class HelmRelease extends Release {
     opts: pulumi.CustomResourceOptions,
     values: Readonly<Record<string, pulumi.Input<string>>> = {},
   ) {
-    const oci = repository.startsWith("oci://");
+    // In a registry or a folder a chart is found by its place, in a repository by its name.
+    const byPlace = repository.startsWith("oci://") || isFolder(repository);
     super(
       name,
       {
         name: releaseName,
-        chart: oci ? `${repository}/${chart}` : chart,
+        chart: byPlace ? `${repository}/${chart}` : chart,
         version,
-        ...(oci ? {} : { repositoryOpts: { repo: repository } }),
+        ...(byPlace ? {} : { repositoryOpts: { repo: repository } }),
         namespace,
         values: { ...planned, ...values },
       },

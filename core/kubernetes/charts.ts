@@ -5,11 +5,16 @@ import type { Problem } from "../spec/problem.ts";
 export interface ChartRelease {
   readonly name: string;
   readonly namespace: string;
-  /** URL of a chart repository, or `oci://…`. */
+  /** URL of a chart repository, `oci://…`, or a folder. */
   readonly repository: string;
   readonly chart: string;
   readonly version: string;
   readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Whether charts lie unpacked in a folder, each in one of its name: without the internet, or in tests. */
+export function isFolder(repository: string): boolean {
+  return /^\.{0,2}\//.test(repository);
 }
 
 /**

@@ -238,7 +238,7 @@ const networkPoliciesSchema = z.strictObject({
 });
 
 const chartSchema = z.strictObject({
-  /** URL of a chart repository, or `oci://…`. */
+  /** URL of a chart repository, `oci://…`, or a folder with unpacked charts, as in `./charts`, relative to the project. */
   repository: z.string().min(1),
   chart: z.string().min(1),
   version: z.string().min(1),

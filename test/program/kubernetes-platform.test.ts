@@ -185,6 +185,32 @@ describe("KubernetesPlatform", () => {
     expect(charts.sort()).toEqual(plan.charts.map(({ chart, version }) => [chart, version]).sort());
   });
 
+  it.each([
+    [
+      "https://charts.example.com",
+      { chart: "thing", repositoryOpts: { repo: "https://charts.example.com" } },
+    ],
+    ["oci://registry.example.com/charts", { chart: "oci://registry.example.com/charts/thing" }],
+    ["./charts", { chart: "./charts/thing" }],
+    ["/srv/charts", { chart: "/srv/charts/thing" }],
+  ])("finds a chart in %s", async (repository, expected) => {
+    const { HelmRelease } = await import("../../components/kubernetes/HelmRelease.ts");
+    const release = {
+      name: repository,
+      namespace: "a",
+      repository,
+      chart: "thing",
+      version: "1.0.0",
+      values: {},
+    };
+    new HelmRelease(repository, release, {});
+    await vi.waitFor(() => {
+      const found = made.find(({ name }) => name === repository);
+      expect(found?.inputs).toMatchObject({ ...expected, version: "1.0.0" });
+      expect(found?.inputs.repositoryOpts === undefined).toBe(!("repositoryOpts" in expected));
+    });
+  });
+
   it("gives the keys to their Secrets alone, as secrets", () => {
     const secrets = ofType("kubernetes:core/v1:Secret");
     expect(secrets.map(({ name }) => name).sort()).toEqual(["triton-balancer-api-keys", "triton-holysheep"]);

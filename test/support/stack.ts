@@ -16,22 +16,34 @@ export interface Operation {
   readonly text: string;
 }
 
+export interface TestStackOptions {
+  /** Name of the stack. Default: test. */
+  readonly name?: string;
+  /** Providers beside the project's own: folders with an executable `pulumi-resource-…`. */
+  readonly providers?: readonly { readonly name: string; readonly path: string }[];
+  /** Another program than the project's: an absolute path. */
+  readonly main?: string;
+}
+
 /**
  * A stack of a test's own under the real CLI, language host and providers, as users run it: `pulumi up`. Its state is in
  * a folder that goes with it.
  */
 export class TestStack {
-  readonly directory = mkdtempSync(path.join(tmpdir(), "tp-stack-"));
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(env: Readonly<Record<string, string>>) {
+  private constructor(
+    readonly directory: string,
+    readonly name: string,
+    private readonly given: Readonly<Record<string, string>>,
+  ) {
     this.#env = {
       PULUMI_BACKEND_URL: `file://${this.state}`,
       PULUMI_CONFIG_PASSPHRASE: "of a test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
       // Providers of the toolchain are found by PATH, and nothing is to be downloaded.
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
-      ...env,
+      ...given,
     };
   }
 
@@ -39,18 +51,26 @@ export class TestStack {
   static async create(
     config: Readonly<Record<string, unknown>>,
     env: Readonly<Record<string, string>> = {},
+    options: TestStackOptions = {},
   ): Promise<TestStack> {
-    const stack = new TestStack(env);
+    const directory = mkdtempSync(path.join(tmpdir(), "tp-stack-"));
+    const stack = new TestStack(directory, options.name ?? "test", env);
     mkdirSync(stack.state);
     const project = readProject();
-    const providers = project.plugins.providers.map((plugin) => ({
+    const providers = [...project.plugins.providers, ...(options.providers ?? [])].map((plugin) => ({
       ...plugin,
-      path: path.join(projectRoot, plugin.path),
+      path: path.resolve(projectRoot, plugin.path),
     }));
-    const main = path.relative(stack.directory, path.join(projectRoot, project.main));
+    const main = path.relative(directory, options.main ?? path.join(projectRoot, project.main));
     stack.#write("Pulumi.yaml", { ...project, main, plugins: { providers } });
-    await stack.#succeed(["stack", "init", stackName]);
-    stack.configure(config);
+    await stack.#init(config);
+    return stack;
+  }
+
+  /** Another stack of the same project and backend, which may refer to this one. */
+  async beside(name: string, config: Readonly<Record<string, unknown>>): Promise<TestStack> {
+    const stack = new TestStack(this.directory, name, this.given);
+    await stack.#init(config);
     return stack;
   }
 
@@ -61,9 +81,18 @@ export class TestStack {
 
   /** Sets keys of the stack's config, as its committed file would have them. */
   configure(values: Readonly<Record<string, unknown>>): void {
-    const file = path.join(this.directory, stackFile);
+    const file = path.join(this.directory, this.#file);
     const document = stackFileSchema.parse(yaml.load(readFileSync(file, "utf8")) ?? {});
-    this.#write(stackFile, { ...document, config: { ...document.config, ...values } });
+    this.#write(this.#file, { ...document, config: { ...document.config, ...values } });
+  }
+
+  get #file(): string {
+    return `Pulumi.${this.name}.yaml`;
+  }
+
+  async #init(config: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#succeed(["stack", "init", this.name]);
+    this.configure(config);
   }
 
   async setSecret(key: string, value: string): Promise<void> {
@@ -91,7 +120,12 @@ export class TestStack {
   }
 
   destroy(): Promise<Operation> {
-    return this.#pulumi(["destroy", "--yes", "--skip-preview", "--non-interactive"]);
+    return this.#pulumi([...destroyArguments, "--skip-preview"]);
+  }
+
+  /** As people do it: the preview comes first, and finds what is protected before anything goes. */
+  destroyAfterPreview(): Promise<Operation> {
+    return this.#pulumi(destroyArguments);
   }
 
   /** Removes the stack's folder; what the stack made must be destroyed before. */
@@ -109,7 +143,10 @@ export class TestStack {
   }
 
   async #pulumi(args: readonly string[], input = "", end?: AbortSignal): Promise<Operation> {
-    const running = execa("pulumi", args, {
+    const [command = ""] = args;
+    // Stacks beside each other share a folder, and so what is selected in it.
+    const ofStack = command === "stack" ? [] : ["--stack", this.name];
+    const running = execa("pulumi", [...args, ...ofStack], {
       cwd: this.directory,
       env: this.#env,
       input,
@@ -122,6 +159,5 @@ export class TestStack {
   }
 }
 
+const destroyArguments = ["destroy", "--yes", "--non-interactive"];
 const upArguments = ["up", "--yes", "--skip-preview", "--non-interactive"];
-const stackName = "test";
-const stackFile = `Pulumi.${stackName}.yaml`;
