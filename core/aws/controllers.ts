@@ -15,7 +15,8 @@ type Tags = Readonly<Record<string, string>>;
 
 /**
  * Versions that EKS installs by default (`aws eks describe-addon-versions --kubernetes-version …`), as found in published
- * configurations: of 1.36, 1.35 and 1.33 on 2026-10-02, of 1.34 on 2026-09-20.
+ * configurations, not on a page of AWS: those of 1.35 bear the date 2026-10-02, of 1.34 2026-09-20, of 1.36 are of September
+ * 2026.
  */
 const addonVersions: Readonly<
   Record<KubernetesVersion, Readonly<Record<keyof ClusterConfig["addons"], string>>>
@@ -36,12 +37,6 @@ const addonVersions: Readonly<
     vpcCni: "v1.22.4-eksbuild.3",
     coredns: "v1.12.4-eksbuild.38",
     kubeProxy: "v1.34.6-eksbuild.29",
-    ebsCsiDriver: "v1.66.0-eksbuild.1",
-  },
-  "1.33": {
-    vpcCni: "v1.22.4-eksbuild.3",
-    coredns: "v1.13.2-eksbuild.31",
-    kubeProxy: "v1.33.10-eksbuild.29",
     ebsCsiDriver: "v1.66.0-eksbuild.1",
   },
 };
@@ -121,7 +116,6 @@ const autoscalerVersions: Readonly<Record<KubernetesVersion, string>> = {
   "1.36": "v1.36.1",
   "1.35": "v1.35.2",
   "1.34": "v1.34.5",
-  "1.33": "v1.33.6",
 };
 
 /**

@@ -99,7 +99,7 @@ const accessSchema = z.strictObject({
 });
 
 /** Minor versions that EKS makes clusters of, the newest first. */
-export const kubernetesVersions = ["1.36", "1.35", "1.34", "1.33"] as const;
+export const kubernetesVersions = ["1.36", "1.35", "1.34"] as const;
 
 const addonVersion = z
   .string()

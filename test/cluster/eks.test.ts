@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { allows } from "../support/aws/iam.ts";
 import { networkInterface } from "../support/aws/ec2.ts";
 import { cluster as clusterType, nodeGroup, addon } from "../support/aws/eks.ts";

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { findProgram } from "../../commands/setup/find-program.ts";
 import { networkInterface, subnet, vpc } from "../support/aws/ec2.ts";
 import { cluster, nodeGroup } from "../support/aws/eks.ts";

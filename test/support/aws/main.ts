@@ -1,5 +1,5 @@
 import { createRequire } from "node:module";
-import { z } from "zod";
+import * as z from "zod";
 import { SimulatedProvider } from "./provider.ts";
 import { serve } from "./server.ts";
 

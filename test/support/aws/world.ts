@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import yaml from "js-yaml";
-import { z } from "zod";
+import * as z from "zod";
 import { SimulatedCluster } from "../cluster.ts";
 import { ObjectStore } from "../object-store.ts";
 import { TestStack } from "../stack.ts";
