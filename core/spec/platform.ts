@@ -4,6 +4,7 @@ import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
 import { autoscalingSchema, kubernetesSchema, type KubernetesConfig } from "./kubernetes.ts";
+import { monitoringSchema } from "./monitoring.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
 
@@ -159,16 +160,24 @@ const platformFields = z.strictObject({
   local: localSchema.prefault({}),
   /** Needed by the target `kubernetes`. */
   kubernetes: kubernetesSchema.optional(),
+  monitoring: monitoringSchema.prefault({}),
   holysheep: holysheepSchema,
 });
 
-export const platformSchema = platformFields.refine(
-  ({ target, kubernetes }) => target !== "kubernetes" || kubernetes !== undefined,
-  {
+export const platformSchema = platformFields
+  .refine(({ target, kubernetes }) => target !== "kubernetes" || kubernetes !== undefined, {
     path: ["kubernetes"],
     error: "missing, and the target kubernetes needs it: name at least `repository`, where models come from",
-  },
-);
+  })
+  .refine(({ target, monitoring }) => target === "local" || monitoring.speedUp === 1, {
+    path: ["monitoring", "speedUp"],
+    error:
+      "windows this short would wake people for nothing: remove it, it is for drills on the target local",
+  })
+  .refine(({ target, monitoring }) => target !== "local" || monitoring.prometheus === undefined, {
+    path: ["monitoring", "prometheus"],
+    error: "the target local has a Prometheus of its own: remove it",
+  });
 
 export type PlatformConfig = Readonly<z.output<typeof platformSchema>>;
 export type LocalConfig = PlatformConfig["local"];
