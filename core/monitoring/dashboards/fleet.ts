@@ -1,5 +1,5 @@
 import type { MonitoredPlatform } from "../platform.ts";
-import { latencyPanel } from "./model.ts";
+import { noneOf } from "../promql.ts";
 import { panel, Queries, type DashboardPlan } from "./plan.ts";
 
 /** What to look at first: which model is slow, failing or queued, and whether its servers are there. */
@@ -7,6 +7,22 @@ export function fleetDashboard(platform: MonitoredPlatform): DashboardPlan {
   const q = new Queries(platform);
   const { failureRatio, pendingRequests } = platform.config.thresholds;
   const success = q.rate("nv_inference_request_success");
+  const proxies = platform.models.filter(({ isProxy }) => isProxy).map(({ name }) => name);
+  // Triton is done with a proxy's calls when they begin.
+  const timedByTriton = proxies.length === 0 ? [] : [noneOf("model", proxies)];
+  const summary = q.raw("nv_inference_request_summary_us", 'quantile="0.99"', ...timedByTriton);
+  const latencies = [
+    // NaN of a minute without calls.
+    { expr: `max by (model) (${summary} >= 0) / 1e6`, legend: "{{model}}" },
+    ...(proxies.length === 0
+      ? []
+      : [
+          {
+            expr: `histogram_quantile(0.99, sum by (model, le) (${q.rate("llm_request_seconds_bucket")}))`,
+            legend: "{{model}}",
+          },
+        ]),
+  ];
   return {
     id: "triton-fleet",
     title: "Triton: fleet",
@@ -69,17 +85,19 @@ export function fleetDashboard(platform: MonitoredPlatform): DashboardPlan {
             "{{model}}",
             { limits: [0.001, failureRatio] },
           ),
-          latencyPanel(
-            q,
-            "Latency, P99",
-            "Of the last minute, of the slowest replica. LLM proxies have a dashboard of their own",
-            "0.99",
-          ),
+          {
+            title: "Latency, P99",
+            description:
+              "Of the last minute, of the slowest replica: quantiles cannot be averaged. Of an LLM proxy over all replicas, by its own histogram",
+            kind: "lines",
+            unit: "s",
+            queries: latencies,
+          },
           panel(
             "Queue time",
             "Mean time that a request waits for an instance",
             "s",
-            `sum by (model) (${q.rate("nv_inference_queue_duration_us")}) / 1e6 / (sum by (model) (${success}) > 0)`,
+            `sum by (model) (${q.rate("nv_inference_queue_duration_us", ...timedByTriton)}) / 1e6 / (sum by (model) (${success}) > 0)`,
             "{{model}}",
           ),
           panel(

@@ -1,17 +1,5 @@
 import type { MonitoredPlatform } from "../platform.ts";
-import { panel, Queries, type DashboardPlan, type PanelPlan } from "./plan.ts";
-
-/** The greatest of all replicas: quantiles cannot be averaged. Triton tells NaN of a minute without calls. */
-export function latencyPanel(
-  q: Queries,
-  title: string,
-  description: string,
-  quantile: string,
-  ...matchers: readonly string[]
-): PanelPlan {
-  const summary = q.raw("nv_inference_request_summary_us", `quantile="${quantile}"`, ...matchers);
-  return panel(title, description, "s", `max by (model) (${summary} >= 0) / 1e6`, "{{model}}");
-}
+import { panel, Queries, type DashboardPlan } from "./plan.ts";
 
 /** Everything about one model. */
 export function modelDashboard(platform: MonitoredPlatform): DashboardPlan {
