@@ -1,7 +1,7 @@
 import type { IExternalSecret } from "@kubernetes-models/external-secrets/external-secrets.io/v1";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPriorityClass } from "kubernetes-models/scheduling.k8s.io/v1";
-import type { INamespace, ISecret } from "kubernetes-models/v1";
+import type { IConfigMap, INamespace, ISecret } from "kubernetes-models/v1";
 import { present } from "../objects.ts";
 import type { PlatformPlan, ServerPlan } from "../platform.ts";
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
@@ -13,10 +13,17 @@ import { balancerObjects, type BalancerObjects } from "./balancer.ts";
 import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
 import { holysheepExternalSecret } from "./external-secrets.ts";
 import {
+  dcgmCountersConfigMap,
+  monitoringObjects,
+  monitoringProblems,
+  type MonitoringObjects,
+} from "./monitoring.ts";
+import {
   apiKeysSecret,
   balancerName,
   groupGrpcPort,
   holysheepSecret,
+  namespaceObject,
   objectLabels,
   partOf,
   ports,
@@ -46,6 +53,9 @@ export interface KubernetesPlan {
   /** Of the GPU add-ons; undefined where there are none. */
   readonly addonsNamespaceObject?: INamespace;
   readonly charts: readonly ChartRelease[];
+  /** Of DCGM's exporter, where the GPU operator brings it. */
+  readonly dcgmCounters?: IConfigMap;
+  readonly monitoring: MonitoringObjects;
   /** Images to build; the pods' manifests name them already. */
   readonly serverImages: readonly ServerImagePlan[];
   readonly description: KubernetesDescription;
@@ -98,6 +108,7 @@ export function planKubernetes(
       balancer,
       networkPolicies: networkPolicies(servers, kubernetes),
       charts,
+      monitoring: monitoringObjects(servers, config.monitoring, kubernetes),
       description: describe(servers, kubernetes),
       ...present({
         namespaceObject: kubernetes.createNamespace
@@ -108,6 +119,7 @@ export function planKubernetes(
           charts.length > 0 && kubernetes.gpu.createNamespace
             ? namespaceObject(kubernetes.gpu.namespace, "privileged")
             : undefined,
+        dcgmCounters: dcgmCountersConfigMap(kubernetes),
         headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
         apiKeysSecret:
           balancer.apiKeysMap === undefined ? undefined : emptySecret(apiKeysSecret.name, kubernetes),
@@ -125,6 +137,7 @@ export function planKubernetes(
       ...keyProblems(needsKey && external === undefined && !hasApiKey, file),
       ...balancerProblems(servers, kubernetes, balancer, file),
       ...chartProblems(kubernetes, file),
+      ...monitoringProblems(config.monitoring, kubernetes, file),
       ...networkPolicyProblems(servers, config, kubernetes, file),
       ...earlySecretProblems(kubernetes, file),
     ],
@@ -138,23 +151,6 @@ function emptySecret(name: string, { namespace }: Pick<KubernetesConfig, "namesp
     kind: "Secret",
     metadata: { name, namespace, labels: objectLabels(partOf) },
     type: "Opaque",
-  };
-}
-
-/** Pods that ask for more than the level of the pod security standards are refused by the API server. */
-function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
-  return {
-    apiVersion: "v1",
-    kind: "Namespace",
-    metadata: {
-      name,
-      labels: {
-        ...objectLabels(partOf),
-        "pod-security.kubernetes.io/enforce": level,
-        "pod-security.kubernetes.io/audit": level,
-        "pod-security.kubernetes.io/warn": level,
-      },
-    },
   };
 }
 

@@ -1,5 +1,6 @@
 import yaml from "js-yaml";
 import { manifest } from "../triton/repository.ts";
+import type { ChartRelease } from "./charts.ts";
 import type { KubernetesPlan } from "./plan.ts";
 
 /** Any object of the Kubernetes API, as far as files need it. */
@@ -18,7 +19,7 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
       `manifests/${object.kind.toLowerCase()}-${object.metadata?.name ?? ""}.yaml`,
       toYaml(object),
     ]),
-    ...plan.charts.map((chart): [string, string] => [`charts/${chart.name}.yaml`, toYaml(chart)]),
+    ...chartsOf(plan).map((chart): [string, string] => [`charts/${chart.name}.yaml`, toYaml(chart)]),
     ...plan.serverImages.flatMap(({ build }) =>
       build.files.map(({ path, content }): [string, string] => [`images/${build.tag}/${path}`, content]),
     ),
@@ -41,10 +42,13 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
 
 /** Every object of the plan, in the order of their creation. */
 export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
-  const { balancer } = plan;
+  const { balancer, monitoring } = plan;
   const objects: readonly (AnyObject | undefined)[] = [
     plan.namespaceObject,
     plan.addonsNamespaceObject,
+    plan.dcgmCounters,
+    monitoring.namespaceObject,
+    monitoring.grafanaAdminSecret,
     ...plan.networkPolicies,
     plan.holysheepSecret,
     plan.holysheepExternalSecret,
@@ -64,8 +68,16 @@ export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
     balancer.service,
     balancer.deployment,
     balancer.podDisruptionBudget,
+    ...monitoring.serviceMonitors,
+    ...monitoring.podMonitors,
+    monitoring.prometheusRule,
+    ...monitoring.dashboards,
   ];
   return objects.flatMap((object) => object ?? []);
+}
+
+function chartsOf({ charts, monitoring }: KubernetesPlan): readonly ChartRelease[] {
+  return [...charts, ...(monitoring.chart === undefined ? [] : [monitoring.chart])];
 }
 
 function toYaml(value: object): string {
