@@ -19,14 +19,15 @@ export function recordingGroups(platform: MonitoredPlatform): RuleGroup[] {
   return [
     { name: "triton-objectives", interval: interval(platform, minute), rules: scoped(objectives(platform)) },
     { name: "triton-rates", rules: scoped(rates(platform)) },
+    { name: "triton-sums", interval: interval(platform, 5 * minute), rules: scoped(sums(platform)) },
     {
       name: "triton-windows",
       interval: interval(platform, minute / 2),
-      rules: scoped([...sums(platform), ...shortWindows.flatMap((window) => ratios(platform, window))]),
+      rules: scoped(shortWindows.flatMap((window) => ratios(platform, window))),
     },
     {
       name: "triton-long-windows",
-      interval: interval(platform, 5 * minute),
+      interval: interval(platform, 2 * minute),
       rules: scoped(longWindows.flatMap((window) => ratios(platform, window))),
     },
   ];
@@ -46,16 +47,12 @@ export const windows = {
   "3d": ["3d", 3 * day],
 } as const satisfies Readonly<Record<string, Window>>;
 
-const shortWindows: readonly Window[] = [
-  windows["5m"],
-  windows["30m"],
-  windows["1h"],
-  windows["2h"],
-  windows["6h"],
-];
-const longWindows: readonly Window[] = [windows["1d"], windows["3d"]];
-
-/** Longer windows are sums of five minutes, not of each minute: a tenth of the samples for the same number. */
+const shortWindows: readonly Window[] = [windows["5m"], windows["30m"], windows["1h"]];
+/**
+ * Added up from sums of five minutes each: a tenth of the samples for the same number. They are looked at more often than
+ * Prometheus forgets a sample (five minutes), or alerts would blink.
+ */
+const longWindows: readonly Window[] = [windows["2h"], windows["6h"], windows["1d"], windows["3d"]];
 const longestOfMinutes = hour;
 
 /** The promises and limits of each model and server. */
@@ -250,7 +247,7 @@ function ratios(platform: MonitoredPlatform, [name, seconds]: Window): Recording
   const sum = (series: (typeof summed)[number]): string =>
     seconds <= longestOfMinutes
       ? `sum_over_time(${select(platform, `${series}:rate1m`)}[${period(platform, seconds)}])`
-      : `sum_over_time(${select(platform, `${series}:sum5m`)}[${period(platform, seconds)}:${period(platform, 5 * minute)}])`;
+      : `sum_over_time(${select(platform, `${series}:sum5m`)}[${period(platform, seconds)}])`;
   const lost = `server:lost_calls:ratio_${name}`;
   // Every model and every server has a limit: what no call was made to has no errors.
   const none = (series: string): string => `0 * ${select(platform, series)}`;

@@ -20,6 +20,10 @@ export const venvPython: Tool = {
 export const haproxy: Tool = { name: "haproxy", program: onPath("haproxy") };
 export const openssl: Tool = { name: "openssl", program: onPath("openssl") };
 export const promtool: Tool = { name: "promtool", program: onPath("promtool") };
+export const chromium: Tool = {
+  name: "chromium",
+  program: onPath("chromium") ?? onPath("chromium-browser") ?? onPath("google-chrome"),
+};
 
 /** Name of a suite that needs a tool: where the tool is missing, the skipped suite says which. */
 export function needing(tool: Tool, suite: string): string {

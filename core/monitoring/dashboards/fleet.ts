@@ -53,7 +53,7 @@ export function fleetDashboard(platform: MonitoredPlatform): DashboardPlan {
             "Failing",
             "Share of all calls that fail or reach no server, over five minutes",
             "percentunit",
-            `sum(${q.recorded("model:failures:sum5m")}) / (sum(${q.recorded("model:requests:sum5m")}) > 0) or vector(0)`,
+            `sum(sum_over_time(${q.recorded("model:failures:rate1m")}[5m])) / (sum(sum_over_time(${q.recorded("model:requests:rate1m")}[5m])) > 0) or vector(0)`,
             "all models",
             { kind: "number", limits: [0.001, failureRatio] },
           ),
