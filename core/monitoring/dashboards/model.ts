@@ -129,7 +129,7 @@ export function modelDashboard(platform: MonitoredPlatform): DashboardPlan {
           ),
           panel(
             "Load time",
-            "Of the last start, by replica; Triton tells it since 24.12",
+            "Of the last start, by replica; Triton tells it in releases newer than 24.10",
             "s",
             `max by (replica) (${q.raw("nv_model_load_duration_secs", model)})`,
             "{{replica}}",
