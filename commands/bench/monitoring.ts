@@ -50,8 +50,8 @@ export async function monitoringSection({
     title: "Monitoring",
     notes: [
       `A group of ${String(replicas)} replicas, scraped each ${String(interval)} s; every model promises latency and availability. Prometheus has three days of the`,
-      "rates that long windows add up. Times are of the last evaluation; a round is all groups, of which that of the long",
-      "windows comes each two minutes and that of the promises each minute. Pages are Triton's, of one replica.",
+      "rates that long windows add up. Times of rules are of the last evaluation of a group: promises each minute, rates and",
+      "alerts each 15 s, short windows each 30 s, long ones each two minutes. Pages are Triton's, of one replica.",
     ],
     rows,
   };
@@ -123,10 +123,13 @@ async function figures(
   pageBytes: number,
 ): Promise<Record<string, number | string>> {
   const own = (await (await fetch(`${url}/metrics`)).text()).split("\n");
-  const sum = (name: string): number =>
-    own
-      .filter((line) => line.startsWith(`${name}{`))
-      .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
+  const lasted = (group: string): number => {
+    const line = own.find(
+      (text) =>
+        text.startsWith("prometheus_rule_group_last_duration_seconds{") && text.includes(`;${group}"`),
+    );
+    return Number(line?.split(" ").at(-1)) * 1000;
+  };
   const one = (name: string): number =>
     Number(
       own
@@ -147,7 +150,11 @@ async function figures(
     "recorded series a model": (await value('count({__name__=~"(model|server):.+"})')) / size,
     "scraped series a model": scraped / replicas / size,
     "series in memory": one("prometheus_tsdb_head_series"),
-    "a round of rules ms": sum("prometheus_rule_group_last_duration_seconds") * 1000,
+    "promises ms": lasted("triton-objectives"),
+    "rates ms": lasted("triton-rates"),
+    "short windows ms": lasted("triton-windows"),
+    "long windows ms": lasted("triton-long-windows"),
+    "alerts ms": lasted("triton-alerts"),
     "page KiB": pageBytes / 1024,
     "scrape ms": (await value('max(scrape_duration_seconds{job="triton"})')) * 1000,
     "Prometheus MiB": one("process_resident_memory_bytes") / 1024 ** 2,
