@@ -2,6 +2,7 @@ import { checkCapacity, replicaDevices, type Capacity } from "./capacity/check.t
 import { visibleDevices, type ReplicaDevices } from "./capacity/gpu-memory.ts";
 import { replicaRequests } from "./capacity/requirements.ts";
 import type { Resources } from "./capacity/resources.ts";
+import { objectiveProblems } from "./monitoring/objectives.ts";
 import { present } from "./objects.ts";
 import { checkServers, serverGroups, type ServerGroup } from "./servers.ts";
 import type { Model } from "./spec/load.ts";
@@ -68,6 +69,7 @@ export function planPlatform(
   const { adapted, leftOut } = adaptModels(models, adapt);
   const problems = [
     ...checked.problems,
+    ...objectiveProblems(models),
     ...checkServers(groups, byName, config, file),
     ...emptyServers(groups, leftOut, file),
   ];

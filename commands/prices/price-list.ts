@@ -28,7 +28,7 @@ export async function* priceRows(base: string, service: string, region: string):
   try {
     const response = await fetch(url, { signal: end.signal });
     if (!response.ok || response.body === null) throw broken(`HTTP ${String(response.status)}`);
-    const lines = createInterface({ input: Readable.fromWeb(response.body), crlfDelay: Infinity });
+    const lines = createInterface({ input: Readable.from(piecesOf(response.body)), crlfDelay: Infinity });
     let columns: readonly string[] | undefined;
     for await (const line of lines) {
       timer.refresh();
@@ -52,6 +52,12 @@ export async function* priceRows(base: string, service: string, region: string):
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Those of the browser's types, which the page of dashboards brings, are no iterables. */
+async function* piecesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = body.getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
 }
 
 /** Every cell is in quotes; a quote inside is doubled. */

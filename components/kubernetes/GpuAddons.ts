@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { INamespace } from "kubernetes-models/v1";
+import type { IConfigMap, INamespace } from "kubernetes-models/v1";
 import type { ChartRelease } from "../../core/kubernetes/charts.ts";
 import { HelmRelease } from "./HelmRelease.ts";
 import { KubernetesObject } from "./KubernetesObject.ts";
@@ -9,6 +9,8 @@ export interface GpuAddonsArgs {
   charts: readonly ChartRelease[];
   /** Where they go; left out where there is no chart. */
   namespace?: INamespace;
+  /** What the GPU operator's exporter measures. */
+  dcgmCounters?: IConfigMap;
 }
 
 /**
@@ -35,12 +37,16 @@ export interface GpuAddonsArgs {
 export class GpuAddons extends pulumi.ComponentResource {
   constructor(name: string, args: GpuAddonsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("triton-platform:kubernetes:GpuAddons", name, {}, opts);
-    const place =
-      args.namespace === undefined
-        ? []
-        : [new KubernetesObject(`${name}-namespace`, args.namespace, { parent: this })];
-    for (const chart of args.charts)
-      new HelmRelease(`${name}-${chart.name}`, chart, { parent: this, dependsOn: place });
+    const { charts, namespace, dcgmCounters } = args;
+    const before: pulumi.Resource[] = [];
+    if (namespace !== undefined)
+      before.push(new KubernetesObject(`${name}-namespace`, namespace, { parent: this }));
+    if (dcgmCounters !== undefined)
+      before.push(
+        new KubernetesObject(`${name}-dcgm-counters`, dcgmCounters, { parent: this, dependsOn: [...before] }),
+      );
+    for (const chart of charts)
+      new HelmRelease(`${name}-${chart.name}`, chart, { parent: this, dependsOn: before });
     this.registerOutputs();
   }
 }

@@ -6,6 +6,7 @@ import { ModelRepository, modelRepositoryArgs } from "../repository/ModelReposit
 import { Balancer } from "./Balancer.ts";
 import { GpuAddons } from "./GpuAddons.ts";
 import { KubernetesObject, KubernetesSecret } from "./KubernetesObject.ts";
+import { Monitoring } from "./Monitoring.ts";
 import { TritonServer } from "./TritonServer.ts";
 
 export interface KubernetesPlatformArgs {
@@ -49,10 +50,14 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
         : [new KubernetesObject(`${name}-namespace`, plan.namespaceObject, { parent: this })];
     const inNamespace = { parent: this, dependsOn: namespace };
 
-    const { charts, addonsNamespaceObject } = plan;
+    const { charts, addonsNamespaceObject, dcgmCounters } = plan;
     const addons = new GpuAddons(
       `${name}-gpu-addons`,
-      { charts, ...(addonsNamespaceObject === undefined ? {} : { namespace: addonsNamespaceObject }) },
+      {
+        charts,
+        ...(addonsNamespaceObject === undefined ? {} : { namespace: addonsNamespaceObject }),
+        ...(dcgmCounters === undefined ? {} : { dcgmCounters }),
+      },
       { parent: this },
     );
     // Before any pod: none is ever without its policy.
@@ -112,6 +117,11 @@ export class KubernetesPlatform extends pulumi.ComponentResource {
         ...(plan.apiKeysSecret === undefined ? {} : { apiKeys: plan.apiKeysSecret }),
       },
       { parent: this, dependsOn: [...namespace, ...policies, ...keys, ...servers] },
+    );
+    new Monitoring(
+      `${name}-monitoring`,
+      { objects: plan.monitoring },
+      { parent: this, dependsOn: [...namespace, addons] },
     );
     this.address = balancer.address;
     this.registerOutputs({ address: this.address });

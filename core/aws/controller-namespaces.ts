@@ -1,5 +1,5 @@
 import type { INamespace } from "kubernetes-models/v1";
-import { namespaceObject } from "../kubernetes/plan.ts";
+import { namespaceObject } from "../kubernetes/names.ts";
 import type { ControllerPlan } from "./plan.ts";
 
 /** Namespaces that controllers go to and that a new cluster does not have; none of their pods needs a privilege. */

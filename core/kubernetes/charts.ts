@@ -1,3 +1,4 @@
+import { dcgmCounters } from "../monitoring/dcgm-counters.ts";
 import type { ChartConfig, KubernetesConfig } from "../spec/kubernetes.ts";
 import type { Problem } from "../spec/problem.ts";
 
@@ -23,14 +24,8 @@ export function isFolder(repository: string): boolean {
  * All of them need rights that only a namespace with the pod security standard `privileged` gives.
  */
 export function gpuCharts(gpu: GpuConfig): ChartRelease[] {
-  const release = (name: string, chart: ChartConfig, values: Values): ChartRelease => ({
-    name,
-    namespace: gpu.namespace,
-    repository: chart.repository,
-    chart: chart.chart,
-    version: chart.version,
-    values: merge(values, chart.values),
-  });
+  const release = (name: string, chart: ChartConfig, values: Values): ChartRelease =>
+    chartRelease(name, gpu.namespace, chart, values);
   return [
     ...(gpu.addon === "device-plugin"
       ? [release("nvidia-device-plugin", gpu.devicePlugin, devicePluginValues(gpu))]
@@ -38,8 +33,18 @@ export function gpuCharts(gpu: GpuConfig): ChartRelease[] {
     ...(gpu.addon === "gpu-operator"
       ? [release("gpu-operator", gpu.gpuOperator, gpuOperatorValues(gpu))]
       : []),
-    ...(gpu.dcgmExporter ? [release("dcgm-exporter", gpu.dcgm, dcgmExporterValues)] : []),
+    ...(gpu.dcgmExporter ? [release("dcgm-exporter", gpu.dcgm, dcgmExporterValues())] : []),
   ];
+}
+
+/** A chart as the config has it, with its values over these: maps are merged, all else is replaced, as Helm does it. */
+export function chartRelease(
+  name: string,
+  namespace: string,
+  { repository, chart, version, values: above }: ChartConfig,
+  values: Values,
+): ChartRelease {
+  return { name, namespace, repository, chart, version, values: merge(values, above) };
 }
 
 /** What is wrong with the choice of charts and their place. `file` names the stack's config. */
@@ -107,22 +112,34 @@ function gpuOperatorValues({ migStrategy }: GpuConfig): Values {
   return {
     mig: { strategy: migStrategy },
     daemonsets: { tolerations: everywhere },
-    dcgmExporter: { enabled: true },
+    // Its own list lacks ECC errors and throttling. Source: GPU Operator, "Customizing the DCGM Exporter's metrics".
+    dcgmExporter: {
+      enabled: true,
+      config: { name: dcgmCountersName },
+      env: [{ name: "DCGM_EXPORTER_COLLECTORS", value: "/etc/dcgm-exporter/dcgm-metrics.csv" }],
+    },
     "node-feature-discovery": { worker: { tolerations: everywhere } },
   };
 }
 
+/** ConfigMap with the counters file of the GPU operator's exporter. */
+export const dcgmCountersName = "dcgm-counters";
+
 /**
  * On GPU nodes alone: elsewhere it finds no NVML and crashes. The chart's ServiceMonitor is off, since it is refused where
- * the Prometheus operator is not; a Prometheus that looks for annotations finds the pods by theirs.
+ * the Prometheus operator is not; a Prometheus that looks for annotations finds the pods by theirs. The chart's own list of
+ * metrics lacks ECC errors and throttling.
  * Keys: deployment/values.yaml of NVIDIA/dcgm-exporter, 4.6.0 to 4.8.2.
  */
-const dcgmExporterValues: Values = {
-  nodeSelector: { "nvidia.com/gpu.present": "true" },
-  tolerations: everywhere,
-  podAnnotations: { "prometheus.io/scrape": "true", "prometheus.io/port": "9400" },
-  serviceMonitor: { enabled: false },
-};
+function dcgmExporterValues(): Values {
+  return {
+    nodeSelector: { "nvidia.com/gpu.present": "true" },
+    tolerations: everywhere,
+    podAnnotations: { "prometheus.io/scrape": "true", "prometheus.io/port": "9400" },
+    serviceMonitor: { enabled: false },
+    customMetrics: dcgmCounters(),
+  };
+}
 
 /** Helm's way with values of several sources: maps key by key, anything else by replacing it. */
 export function merge(below: Values, above: Values): Values {

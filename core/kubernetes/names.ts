@@ -1,3 +1,4 @@
+import type { INamespace } from "kubernetes-models/v1";
 import type { BalancerConfig } from "../spec/kubernetes.ts";
 
 /** Names, labels and ports that the platform's objects in a cluster know each other by. */
@@ -63,4 +64,21 @@ export function groupGrpcPort(
 ): number | undefined {
   // A server may be named like a property that every object has.
   return Object.hasOwn(grpcPorts, server) ? grpcPorts[server] : undefined;
+}
+
+/** Pods that ask for more than the level of the pod security standards are refused by the API server. */
+export function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
+  return {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: {
+      name,
+      labels: {
+        ...objectLabels(partOf),
+        "pod-security.kubernetes.io/enforce": level,
+        "pod-security.kubernetes.io/audit": level,
+        "pod-security.kubernetes.io/warn": level,
+      },
+    },
+  };
 }

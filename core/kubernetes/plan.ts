@@ -1,7 +1,7 @@
 import type { IExternalSecret } from "@kubernetes-models/external-secrets/external-secrets.io/v1";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPriorityClass } from "kubernetes-models/scheduling.k8s.io/v1";
-import type { INamespace, ISecret } from "kubernetes-models/v1";
+import type { IConfigMap, INamespace, ISecret } from "kubernetes-models/v1";
 import { present } from "../objects.ts";
 import type { PlatformPlan, ServerPlan } from "../platform.ts";
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
@@ -18,10 +18,17 @@ import {
   type SecretStoreObjects,
 } from "./external-secrets.ts";
 import {
+  dcgmCountersConfigMap,
+  monitoringObjects,
+  monitoringProblems,
+  type MonitoringObjects,
+} from "./monitoring.ts";
+import {
   apiKeysSecret,
   balancerName,
   groupGrpcPort,
   holysheepSecret,
+  namespaceObject,
   objectLabels,
   partOf,
   ports,
@@ -55,6 +62,9 @@ export interface KubernetesPlan {
   /** Of the GPU add-ons; undefined where there are none. */
   readonly addonsNamespaceObject?: INamespace;
   readonly charts: readonly ChartRelease[];
+  /** Of DCGM's exporter, where the GPU operator brings it. */
+  readonly dcgmCounters?: IConfigMap;
+  readonly monitoring: MonitoringObjects;
   /** Images to build; the pods' manifests name them already. */
   readonly serverImages: readonly ServerImagePlan[];
   readonly description: KubernetesDescription;
@@ -107,6 +117,7 @@ export function planKubernetes(
       balancer,
       networkPolicies: networkPolicies(servers, kubernetes),
       charts,
+      monitoring: monitoringObjects(servers, config.monitoring, kubernetes),
       description: describe(servers, kubernetes),
       ...present({
         namespaceObject: kubernetes.createNamespace
@@ -117,6 +128,7 @@ export function planKubernetes(
           charts.length > 0 && kubernetes.gpu.createNamespace
             ? namespaceObject(kubernetes.gpu.namespace, "privileged")
             : undefined,
+        dcgmCounters: dcgmCountersConfigMap(kubernetes),
         headroomPriorityClass: headroom ? headroomPriorityClass(kubernetes.namespace) : undefined,
         apiKeysSecret:
           balancer.apiKeysMap === undefined || external?.apiKeys !== undefined
@@ -140,6 +152,7 @@ export function planKubernetes(
       ...keyProblems(needsKey && external?.holysheepApiKey === undefined && !hasApiKey, file),
       ...balancerProblems(servers, kubernetes, balancer, file),
       ...chartProblems(kubernetes, file),
+      ...monitoringProblems(config.monitoring, kubernetes, file),
       ...networkPolicyProblems(servers, config, kubernetes, file),
       ...earlySecretProblems(kubernetes, file),
     ],
@@ -153,23 +166,6 @@ function emptySecret(name: string, { namespace }: Pick<KubernetesConfig, "namesp
     kind: "Secret",
     metadata: { name, namespace, labels: objectLabels(partOf) },
     type: "Opaque",
-  };
-}
-
-/** Pods that ask for more than the level of the pod security standards are refused by the API server. */
-export function namespaceObject(name: string, level: "restricted" | "privileged"): INamespace {
-  return {
-    apiVersion: "v1",
-    kind: "Namespace",
-    metadata: {
-      name,
-      labels: {
-        ...objectLabels(partOf),
-        "pod-security.kubernetes.io/enforce": level,
-        "pod-security.kubernetes.io/audit": level,
-        "pod-security.kubernetes.io/warn": level,
-      },
-    },
   };
 }
 

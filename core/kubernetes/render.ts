@@ -1,5 +1,6 @@
 import yaml from "js-yaml";
 import { manifest } from "../triton/repository.ts";
+import type { ChartRelease } from "./charts.ts";
 import type { KubernetesPlan } from "./plan.ts";
 
 /** Any object of the Kubernetes API, as far as files need it. */
@@ -19,7 +20,7 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
       `manifests/${object.kind.toLowerCase()}-${object.metadata?.name ?? ""}.yaml`,
       toYaml(object),
     ]),
-    ...plan.charts.map((chart): [string, string] => [`charts/${chart.name}.yaml`, toYaml(chart)]),
+    ...chartsOf(plan).map((chart): [string, string] => [`charts/${chart.name}.yaml`, toYaml(chart)]),
     ...plan.serverImages.flatMap(({ build }) =>
       build.files.map(({ path, content }): [string, string] => [`images/${build.tag}/${path}`, content]),
     ),
@@ -42,10 +43,13 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
 
 /** Every object of the plan, in the order of their creation. */
 export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
-  const { balancer } = plan;
+  const { balancer, monitoring } = plan;
   const objects: readonly (AnyObject | undefined)[] = [
     plan.namespaceObject,
     plan.addonsNamespaceObject,
+    plan.dcgmCounters,
+    monitoring.namespaceObject,
+    monitoring.grafanaAdminSecret,
     ...plan.networkPolicies,
     plan.secretStore?.serviceAccount,
     plan.secretStore?.store,
@@ -68,8 +72,16 @@ export function objectsOf(plan: KubernetesPlan): readonly AnyObject[] {
     balancer.service,
     balancer.deployment,
     balancer.podDisruptionBudget,
+    ...monitoring.serviceMonitors,
+    ...monitoring.podMonitors,
+    monitoring.prometheusRule,
+    ...monitoring.dashboards,
   ];
   return objects.flatMap((object) => object ?? []);
+}
+
+function chartsOf({ charts, monitoring }: KubernetesPlan): readonly ChartRelease[] {
+  return [...charts, ...(monitoring.chart === undefined ? [] : [monitoring.chart])];
 }
 
 function toYaml(value: object): string {

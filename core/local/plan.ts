@@ -2,6 +2,8 @@ import path from "node:path";
 import { balancerEntries, type BalancerEntries } from "../haproxy/backends.ts";
 import { renderHaproxyConfig } from "../haproxy/config.ts";
 import type { BalancedServer, Replica } from "../haproxy/plan.ts";
+import { monitoredPlatform, type MonitoredPlatform } from "../monitoring/platform.ts";
+import { renderRules, ruleFile } from "../monitoring/rules.ts";
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
 import type { ServerPlan } from "../platform.ts";
 import { sha256 } from "../spec/artifacts.ts";
@@ -148,6 +150,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
     files: server.repository.files,
   }));
   const haproxy = haproxyConfig(balanced, directory, options);
+  const rules = rulesFile(servers, directory, options);
   const prometheus = prometheusConfig(balanced, directory, options);
 
   const calls = servers.some(({ upstream }) => upstream !== undefined);
@@ -158,6 +161,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
     repositories,
     files: [
       haproxy,
+      rules,
       prometheus,
       {
         name: "description",
@@ -169,7 +173,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
       ...simulator,
       ...tritons,
       balancerProcess(haproxy, balanced, tritons, tools, local),
-      prometheusProcess(prometheus, directory, tools, local),
+      prometheusProcess(prometheus, rules, directory, tools, local),
     ],
     description,
     servers: balanced,
@@ -204,9 +208,45 @@ function prometheusConfig(
   return {
     name: "prometheus-config",
     path: path.join(directory, "run", "prometheus.yml"),
-    content: renderPrometheusConfig(scrapeTargets(servers, config.local)),
+    content: renderPrometheusConfig(scrapeTargets(servers, config.local), {
+      interval: scrapeInterval(config),
+      // A pattern: what it matches may come later than the file that names it.
+      ruleFiles: [path.join(rulesDirectory(directory), "*.yml")],
+    }),
     validate: [tools.promtool, "check", "config", "{}"],
   };
+}
+
+function rulesDirectory(directory: string): string {
+  return path.join(directory, "run", "rules");
+}
+
+function rulesFile(
+  servers: readonly ServerPlan[],
+  directory: string,
+  { config, tools }: LocalOptions,
+): FilePlan {
+  return {
+    name: "prometheus-rules",
+    path: path.join(rulesDirectory(directory), "triton.yml"),
+    content: renderRules(ruleFile(monitoredHere(servers, config))),
+    validate: [tools.promtool, "check", "rules", "{}"],
+  };
+}
+
+/** The platform as its rules and dashboards on this machine see it: no GPU and no pods. */
+export function monitoredHere(servers: readonly ServerPlan[], config: PlatformConfig): MonitoredPlatform {
+  return monitoredPlatform(servers, config.monitoring, {
+    scope: {},
+    scrapeInterval: scrapeInterval(config),
+    gpu: "none",
+    kubernetes: false,
+  });
+}
+
+/** Whole seconds between two scrapes; each second in a drill. */
+function scrapeInterval({ monitoring }: PlatformConfig): number {
+  return Math.max(1, Math.round(5 / monitoring.speedUp));
 }
 
 function balancerProcess(
@@ -232,6 +272,7 @@ function balancerProcess(
 
 function prometheusProcess(
   config: FilePlan,
+  rules: FilePlan,
   directory: string,
   tools: LocalTools,
   local: LocalConfig,
@@ -251,7 +292,7 @@ function prometheusProcess(
     readyUrl: `http://${listen}/-/ready`,
     startTimeout: 60,
     stopTimeout: 30,
-    configHash: sha256(config.content),
+    configHash: sha256(`${config.content}${rules.content}`),
     reloadSignal: "HUP",
   };
 }

@@ -3,7 +3,7 @@ import { duration, size } from "./units.ts";
 
 /** What a stack's config says about a Kubernetes cluster: `triton-platform:kubernetes`. */
 
-const kubernetesName = z
+export const kubernetesName = z
   .string()
   .regex(
     /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/,
@@ -23,7 +23,7 @@ export const existingName = z
   );
 
 const annotations = z.record(z.string().min(1), z.string());
-const labels = z.record(z.string().min(1), z.string()).refine((all) => Object.keys(all).length > 0, {
+export const labels = z.record(z.string().min(1), z.string()).refine((all) => Object.keys(all).length > 0, {
   error: "this selects everything: name at least one label",
 });
 

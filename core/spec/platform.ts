@@ -6,6 +6,7 @@ import { newestRelease, oldestRelease, type Release } from "../triton/releases.t
 import { compare } from "./artifacts.ts";
 import { eksSchema, type EksConfig } from "./eks.ts";
 import { autoscalingSchema, kubernetesSectionSchema, type KubernetesConfig } from "./kubernetes.ts";
+import { monitoringSchema } from "./monitoring.ts";
 import { parseValue, type Parsed } from "./parse.ts";
 import { size } from "./units.ts";
 
@@ -171,6 +172,7 @@ const platformFields = z.strictObject({
   kubernetes: kubernetesSectionSchema.optional(),
   /** Needed by the target `eks`. */
   eks: eksSchema.optional(),
+  monitoring: monitoringSchema.prefault({}),
   holysheep: holysheepSchema,
 });
 
@@ -194,6 +196,15 @@ export const platformSchema = platformFields
   .refine((config) => !servesModels(config) || Object.keys(config.servers).length > 0, {
     path: ["servers"],
     error: "there is no server: add one, like `gpu: { replicas: 2 }`",
+  })
+  .refine(({ target, monitoring }) => target === "local" || monitoring.speedUp === 1, {
+    path: ["monitoring", "speedUp"],
+    error:
+      "windows this short would wake people for nothing: remove it, it is for drills on the target local",
+  })
+  .refine(({ target, monitoring }) => target !== "local" || monitoring.prometheus === undefined, {
+    path: ["monitoring", "prometheus"],
+    error: "the target local has a Prometheus of its own: remove it",
   });
 
 /** Whether a stack deploys models: one that makes a network or a cluster alone does not. */

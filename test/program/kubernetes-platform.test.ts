@@ -31,10 +31,11 @@ const fields: PlatformFields = {
     gpu: { accelerator: { gpu: "a100-80gb" }, autoscaling: { maxReplicas: 4, headroom: 1 } },
     llm: { models: ["chat"], replicas: 2 },
   },
+  monitoring: { prometheus: { kind: "kube-prometheus-stack" } },
   kubernetes: {
     repository: { source: "s3", bucket: "models" },
     autoscaler: { kind: "keda", prometheusUrl: "http://prometheus.monitoring.svc:9090" },
-    gpu: { addon: "device-plugin", dcgmExporter: true },
+    gpu: { addon: "gpu-operator" },
     balancer: {
       apiKeys: [{ caller: "search", sha256: "ab".repeat(32) }],
     },
@@ -110,6 +111,7 @@ beforeAll(async () => {
     expect(made.some(({ name }) => name === "triton-llm-pod-disruption-budget")).toBe(true);
     expect(made.some(({ name }) => name === "triton-gpu-headroom")).toBe(true);
     expect(made.some(({ name }) => name === "least-llm-deployment")).toBe(true);
+    expect(made.some(({ name }) => name === "triton-monitoring-dashboard-triton-llm")).toBe(true);
   });
 });
 
@@ -182,7 +184,9 @@ describe("KubernetesPlatform", () => {
       inputs.chart,
       inputs.version,
     ]);
-    expect(charts.sort()).toEqual(plan.charts.map(({ chart, version }) => [chart, version]).sort());
+    const planned = plan.charts.map(({ chart, version }) => [chart, version]);
+    const stack = ["oci://ghcr.io/prometheus-community/charts/kube-prometheus-stack", "91.5.1"];
+    expect(charts.sort()).toEqual([...planned, stack].sort());
   });
 
   it.each([
@@ -213,7 +217,11 @@ describe("KubernetesPlatform", () => {
 
   it("gives the keys to their Secrets alone, as secrets", () => {
     const secrets = ofType("kubernetes:core/v1:Secret");
-    expect(secrets.map(({ name }) => name).sort()).toEqual(["triton-balancer-api-keys", "triton-holysheep"]);
+    expect(secrets.map(({ name }) => name).sort()).toEqual([
+      "triton-balancer-api-keys",
+      "triton-holysheep",
+      "triton-monitoring-grafana-admin",
+    ]);
     for (const { inputs } of secrets)
       expect(JSON.stringify(inputs.stringData)).toContain(pulumi.runtime.specialSecretSig);
     const others = made.filter((resource) => !secrets.includes(resource));

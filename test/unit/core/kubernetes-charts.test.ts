@@ -95,7 +95,12 @@ describe("values of the config", () => {
       mig: { strategy: "mixed" },
       driver: { enabled: false },
       toolkit: { enabled: false },
-      dcgmExporter: { enabled: true, serviceMonitor: { enabled: true } },
+      dcgmExporter: {
+        enabled: true,
+        config: { name: "dcgm-counters" },
+        env: [{ name: "DCGM_EXPORTER_COLLECTORS", value: "/etc/dcgm-exporter/dcgm-metrics.csv" }],
+        serviceMonitor: { enabled: true },
+      },
       daemonsets: { tolerations: [{ key: "gpu", operator: "Exists" }] },
       "node-feature-discovery": { worker: { tolerations: everywhere } },
     });

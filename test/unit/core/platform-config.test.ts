@@ -38,6 +38,19 @@ describe("a stack's config", () => {
           replicaPorts: 18000,
           simulatorPort: 18900,
         },
+        monitoring: {
+          thresholds: {
+            failureRatio: 0.05,
+            queueTime: 100_000,
+            pendingRequests: 100,
+            gpuMemory: 0.95,
+            gpuTemperature: 85,
+            gpuThrottling: 0.1,
+            certificateExpiry: 21 * 86_400e6,
+          },
+          runbooks: "docs/runbooks",
+          speedUp: 1,
+        },
         holysheep: { baseUrl: "https://api.example.com/v1", model: "some-model" },
       },
     });

@@ -215,7 +215,7 @@ describe("a server's flags", () => {
       "--metrics-address=127.0.0.1",
       "--metrics-port=1002",
       "--metrics-config=summary_latencies=true",
-      "--metrics-config=summary_quantiles=0.5:0.05,0.95:0.01,0.99:0.001",
+      "--metrics-config=summary_quantiles=0.5:0.05,0.8:0.02,0.9:0.01,0.95:0.01,0.98:0.002,0.99:0.001",
       "--exit-timeout-secs=30",
     ]);
   });

@@ -29,6 +29,10 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "llm_requests_total": Family("counter", "Requests by outcome: ok, or the error's code"),
+    # A histogram in counters: Triton's Python models have had families of that kind only since 25.01.
+    "llm_request_seconds_bucket": Family("counter", "Answered requests that took at most `le` seconds"),
+    "llm_request_seconds_sum": Family("counter", "Time that answered requests took, in seconds"),
+    "llm_request_seconds_count": Family("counter", "Answered requests"),
     "llm_upstream_attempts_total": Family("counter", "Upstream calls, retries included"),
     "llm_upstream_seconds_total": Family("counter", "Time spent in upstream calls, in seconds"),
     "llm_retries_total": Family("counter", "Upstream calls repeated, by the code of the failure before"),
@@ -45,6 +49,10 @@ FAMILIES: dict[str, Family] = {
 }
 
 OK = "ok"
+
+# Upper bounds in seconds. A latency objective must be one of them to be measured exactly.
+BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+_BOUNDS = (*((bound, f"{bound:g}") for bound in BUCKETS), (float("inf"), "+Inf"))
 _RETRIED = tuple(code for code, traits in TRAITS.items() if traits.retried)
 
 
@@ -62,6 +70,9 @@ class Metrics:
         self._values: dict[Series, float] = dict.fromkeys(
             [
                 *(("llm_requests_total", (("outcome", outcome),)) for outcome in (OK, *Code)),
+                *(("llm_request_seconds_bucket", (("le", text),)) for _, text in _BOUNDS),
+                ("llm_request_seconds_sum", ()),
+                ("llm_request_seconds_count", ()),
                 *(("llm_retries_total", (("reason", code),)) for code in _RETRIED),
                 *(("llm_tokens_total", (("kind", kind),)) for kind in ("prompt", "completion")),
                 *(("llm_conversation_lookups_total", (("result", result),)) for result in ("hit", "miss")),
@@ -74,9 +85,18 @@ class Metrics:
         )
         self._gauges: dict[str, Callable[[], float]] = {}
 
-    def request(self, outcome: str) -> None:
-        """Count an answered request."""
-        self._add("llm_requests_total", 1, ("outcome", outcome))
+    def answered(self, seconds: float) -> None:
+        """Count a request that got its answer after `seconds`, waiting included."""
+        self._add("llm_requests_total", 1, ("outcome", OK))
+        for bound, text in _BOUNDS:
+            if seconds <= bound:
+                self._add("llm_request_seconds_bucket", 1, ("le", text))
+        self._add("llm_request_seconds_sum", seconds)
+        self._add("llm_request_seconds_count", 1)
+
+    def failed(self, code: Code) -> None:
+        """Count a request that got an error."""
+        self._add("llm_requests_total", 1, ("outcome", code))
 
     def attempt(self, seconds: float) -> None:
         """Count an upstream call that took `seconds`, whatever became of it."""

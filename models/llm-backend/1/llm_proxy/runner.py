@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import Code, LlmError
-from .metrics import OK, Exporter, Metrics
+from .metrics import Exporter, Metrics
 from .service import Request, Service
 from .settings import Settings
 from .tensors import Tensors
@@ -131,6 +131,7 @@ class Runner:
         del self._running[task]
 
     async def _serve(self, sender: Any, request: Request) -> None:  # noqa: ANN401
+        started = time.monotonic()
         try:
             answers = await self._service.answer(request)
         except LlmError as error:
@@ -144,11 +145,11 @@ class Runner:
             log.exception("a request failed unexpectedly")
             self._fail(sender, LlmError(Code.INTERNAL, "unexpected failure; see the server's log"))
         else:
-            self._metrics.request(OK)
+            self._metrics.answered(time.monotonic() - started)
             self._outbox.put((sender, lambda: self._tensors.response(answers)))
 
     def _fail(self, sender: Any, error: LlmError) -> None:  # noqa: ANN401
-        self._metrics.request(error.code)
+        self._metrics.failed(error.code)
         self._outbox.put((sender, lambda: self._tensors.failure(error)))
 
     def _send(self) -> None:
