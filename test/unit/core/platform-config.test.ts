@@ -27,6 +27,7 @@ describe("a stack's config", () => {
         servers: { gpu: { replicas: 1, resources: {}, allowDowntime: false } },
         defaultServer: "gpu",
         nodes: {},
+        usage: {},
         local: {
           directory: ".local",
           httpPort: 8000,
