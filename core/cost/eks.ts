@@ -51,11 +51,16 @@ export function eksCostItems(
             ),
             items.secrets(prices, secretsOf(workload.secrets)),
           ]),
-      // One encrypts the cluster's secrets and logs, one the models.
-      items.keys(prices, (cluster === undefined ? 0 : 1) + (workload === undefined ? 0 : 1)),
+      items.keys(prices, keysOf(plan)),
     ].filter(({ quantity, mostQuantity = quantity }) => mostQuantity > 0),
     notes: note === undefined ? [] : [note],
   };
+}
+
+/** One encrypts the cluster's secrets and logs, one the models, one the secrets in Secrets Manager. */
+function keysOf({ cluster, workload }: EksPlan): number {
+  const ofWorkload = workload === undefined ? 0 : secretsOf(workload.secrets) > 0 ? 2 : 1;
+  return (cluster === undefined ? 0 : 1) + ofWorkload;
 }
 
 function isMade(network: NetworkPlan | GivenNetwork): network is NetworkPlan {

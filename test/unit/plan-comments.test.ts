@@ -179,7 +179,7 @@ const misfits: Readonly<Record<string, () => readonly Problem[]>> = {
     problemsOf({ nodes: { ...prod.nodes, a100: { instanceType: "p4d.24xlarge", count: 1 } } }),
 };
 
-const golden = (name: string): string => path.join(root, "test", "unit", "golden", "plan", name);
+const golden = (name: string): string => path.join(root, "test", "golden", "comments", name);
 
 describe("the comment on a change", () => {
   it.each(Object.entries(planes))("%s is as it was read", async (name, report) => {

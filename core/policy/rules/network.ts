@@ -129,9 +129,9 @@ export const networkRules: readonly PolicyRule[] = [
     levels: { dev: "disabled", staging: "advisory", prod: "mandatory", bench: "disabled" },
     references: ["CIS EKS 5.4.5"],
     types: ["kubernetes:apps/v1:Deployment"],
-    scope: "resource",
+    scope: "stack",
     limits: [],
-    *check(resource) {
+    *check(resource, { stack }) {
       const pod = podOf(resource);
       const isBalancer = mainContainersOf(pod).some(
         (container) => container.at("command").texts[0] === "haproxy",
@@ -146,15 +146,28 @@ export const networkRules: readonly PolicyRule[] = [
           "everybody who reaches it may call",
           "set balancer.apiKeys or balancer.clientCertificates",
         );
-      if (!has("tls"))
+      if (!has("tls") && !stack.some((other) => endsTlsFor(other, resource)))
         yield violation(
           volumes,
           "keys and prompts go over the network in plain text",
-          "set balancer.tls, or end TLS in the load balancer before it and set this rule's level",
+          "set balancer.tls, or a certificate of the load balancer before it (eks.loadBalancer.certificateArn)",
         );
     },
   },
 ];
+
+/** A Service whose load balancer ends TLS before it calls the pods. Source: AWS Load Balancer Controller, "NLB annotations". */
+function endsTlsFor(service: PolicyResource, balancer: PolicyResource): boolean {
+  if (service.type !== "kubernetes:core/v1:Service" || !isInSameNamespace(service, balancer)) return false;
+  const certificate = "service.beta.kubernetes.io/aws-load-balancer-ssl-cert";
+  const labels = podOf(balancer).at("metadata", "labels");
+  const selector = service.props.at("spec", "selector").entries;
+  return (
+    service.props.at("metadata", "annotations", certificate).isPresent &&
+    selector.length > 0 &&
+    selector.every(([key, value]) => labels.at(key).text === value.text)
+  );
+}
 
 function isInSameNamespace(a: PolicyResource, b: PolicyResource): boolean {
   return a.props.at("metadata", "namespace").text === b.props.at("metadata", "namespace").text;

@@ -4,7 +4,7 @@ import { noConfig } from "../../../../core/policy/config.ts";
 import { policyRules } from "../../../../core/policy/rules/index.ts";
 import { environments, type PolicyResource } from "../../../../core/policy/rule.ts";
 import { Value } from "../../../../core/policy/value.ts";
-import { aws, changed, judged, linesOf, ruleOf, stack, unknown } from "../../../support/policy.ts";
+import { aws, changed, judged, linesOf, object, ruleOf, stack, unknown } from "../../../support/policy.ts";
 import { budget, denyAll, server } from "../../../support/policy-pods.ts";
 import { awsCases, openBucket } from "./aws-cases.ts";
 import { kubernetesCases } from "./kubernetes-cases.ts";
@@ -167,6 +167,25 @@ describe("what inputs do not tell", () => {
     expect(linesOf(judged("prod-disruption-budget", [server, tight]))).toEqual([
       ": its PodDisruptionBudget lets no pod go (maxUnavailable: 0)",
     ]);
+  });
+
+  it("TLS may end in the load balancer before the balancer, whose own Service says so", () => {
+    const labels = { "app.kubernetes.io/name": "triton-balancer" };
+    const pod = {
+      metadata: { labels },
+      spec: {
+        containers: [{ name: "haproxy", command: ["haproxy"] }],
+        volumes: [{ name: "api-keys", secret: { secretName: "keys" } }],
+      },
+    };
+    const balancer = object("apps/v1", "Deployment", "triton-balancer", { spec: { template: pod } });
+    const annotations = { "service.beta.kubernetes.io/aws-load-balancer-ssl-cert": "arn:aws:acm:…" };
+    const service = (selector: object, metadata: object = { annotations }): PolicyResource =>
+      object("v1", "Service", "triton-balancer", { spec: { type: "LoadBalancer", selector } }, metadata);
+    const found = (other: PolicyResource) => linesOf(judged("balancer-authenticates", [balancer, other]));
+    expect(found(service(labels))).toEqual([]);
+    for (const other of [service({ app: "other" }), service({}), service(labels, {})])
+      expect(found(other).join()).toMatch(/plain text/);
   });
 
   it("tags may come from the provider", () => {
