@@ -1,0 +1,70 @@
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readStack } from "../../commands/stack/config.ts";
+import { noConfig } from "../../core/policy/config.ts";
+import { environmentOf } from "../../core/policy/environment.ts";
+import { evaluate } from "../../core/policy/evaluate.ts";
+import { stackType } from "../../core/policy/resources.ts";
+import { policyRules } from "../../core/policy/rules/index.ts";
+import type { PolicyResource } from "../../core/policy/rule.ts";
+import { Value } from "../../core/policy/value.ts";
+import { loadModels } from "../../core/spec/load.ts";
+import { servesModels } from "../../core/spec/platform.ts";
+import { awsStandIns, startApiServer, type ApiServer } from "../support/aws-mocks.ts";
+import { register } from "../support/stack-mocks.ts";
+import { projectRoot } from "../support/tools.ts";
+
+/** What policies say of all that the committed stacks on AWS register: each passes those of its own environment. */
+
+let apiServer: ApiServer;
+
+beforeAll(async () => {
+  apiServer = await startApiServer();
+});
+
+afterAll(() => apiServer.stop());
+
+/** As the engine shows them: inputs, and the id by which others name them. */
+async function resourcesOf(stack: string): Promise<readonly PolicyResource[]> {
+  const { config, file } = readStack(stack);
+  const { resources } = await register(async () => {
+    const { target } = await import("../../components/aws/target.ts");
+    const models = servesModels(config) ? loadModels(path.resolve(projectRoot, config.models)).value : [];
+    const prepared = target.prepare(models, { config, project: projectRoot, file, stack });
+    if ("problems" in prepared) throw new Error(JSON.stringify(prepared.problems, undefined, 2));
+    return prepared.value.build();
+  }, awsStandIns(apiServer.endpoint));
+  const providers = resources.filter(({ type }) => type === "pulumi:providers:aws");
+  const [provider] = providers;
+  return [
+    { type: stackType, name: stack, props: new Value({}) },
+    ...resources.map(({ type, name, inputs, protect }) => ({
+      ...{ type, name, isProtected: protect, props: new Value({ id: `${name}-id`, ...inputs }) },
+      ...(type.startsWith("aws:") && provider !== undefined ? { provider: new Value(provider.inputs) } : {}),
+    })),
+  ];
+}
+
+describe.each(["dev", "prod-base", "prod"])("the stack %s", (stack) => {
+  it("passes the policies of its environment", async () => {
+    const settings = { environment: environmentOf(readStack(stack).config), config: noConfig };
+    const verdicts = evaluate(policyRules, await resourcesOf(stack), settings);
+    const lines = verdicts
+      // Digests of images are for whoever deploys to look up: an example cannot know them.
+      .filter(({ rule }) => rule.id !== "image-digest")
+      .map(({ rule, resource, finding }) => `${rule.id} ${resource}: ${JSON.stringify(finding)}`);
+    expect(lines).toEqual([]);
+  });
+});
+
+it("most rules have something to look at in them", async () => {
+  const all = [
+    ...(await resourcesOf("dev")),
+    ...(await resourcesOf("prod-base")),
+    ...(await resourcesOf("prod")),
+  ];
+  const types = new Set(all.map(({ type }) => type));
+  const idle = policyRules.filter((rule) => !rule.types.some((type) => types.has(type)));
+  // No image is built, and nobody has static keys.
+  expect(idle.map(({ id }) => id)).toEqual(["ecr-images-fixed", "iam-no-static-keys"]);
+});
