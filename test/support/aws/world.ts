@@ -91,10 +91,11 @@ export class AwsWorld {
     };
   }
 
-  /** Config that has the stand-in charts in place of the real ones: of the layer `workload`. */
+  /** Config that has the stand-in charts in place of the real ones: of the layer `workload`. Names are held for no time. */
   get chartsOfWorkload(): Config {
     return {
       "triton-platform:kubernetes": {
+        dnsTtl: "1s",
         gpu: { devicePlugin: this.#chart("nvidia-device-plugin"), dcgm: this.#chart("dcgm-exporter") },
       },
     };
