@@ -121,7 +121,14 @@ async function prepare(quick: boolean): Promise<Prepared> {
 /** Kubernetes comes from the toolchain alone: without it, nothing is installed for a cluster. */
 function needsOf(quick: boolean, hasToolchain: boolean): readonly Need[] {
   if (quick) return ["python"];
-  return ["python", "triton", "programs", "engine", ...(hasToolchain ? (["cluster"] as const) : [])];
+  return [
+    "python",
+    "triton",
+    "programs",
+    "engine",
+    "browser",
+    ...(hasToolchain ? (["cluster"] as const) : []),
+  ];
 }
 
 /** Types, style and formatting: each program that complains is one failure. */

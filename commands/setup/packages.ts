@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { browserPackage, readyBrowser } from "./browser.ts";
 import { missingClusterPackages } from "./cluster.ts";
 import { findProgram } from "./find-program.ts";
 import { isSystemPython, minorOf, type Interpreter } from "./interpreter.ts";
@@ -12,6 +13,7 @@ import { UserError } from "./user-error.ts";
 export interface Found {
   readonly missingPrograms: readonly string[];
   readonly missingClusterPackages: readonly string[];
+  readonly hasBrowser: boolean;
   /** Undefined where no Python is needed. */
   readonly interpreter:
     | Pick<Interpreter, "executable" | "version" | "hasEnsurepip" | "hasSharedLibrary" | "torchFolder">
@@ -27,6 +29,7 @@ export interface Wanted {
   readonly triton: boolean;
   readonly programs: boolean;
   readonly cluster: boolean;
+  readonly browser: boolean;
 }
 
 /** The Debian packages whose programs and libraries are missing, sorted. */
@@ -34,6 +37,7 @@ export function missingPackages(wanted: Wanted, found: Found): readonly string[]
   const packages = new Set<string>();
   if (wanted.programs) for (const program of found.missingPrograms) packages.add(packageOf(program));
   if (wanted.cluster) for (const name of found.missingClusterPackages) packages.add(name);
+  if (wanted.browser && !found.hasBrowser) packages.add(browserPackage);
   const { interpreter } = found;
   if (interpreter !== undefined && isSystemPython(interpreter)) {
     const minor = minorOf(interpreter.version);
@@ -54,6 +58,7 @@ export function lookAround(interpreter: Interpreter | undefined, sitePackages: s
   return {
     missingPrograms: missingPrograms(),
     missingClusterPackages: missingClusterPackages(),
+    hasBrowser: readyBrowser() !== undefined,
     interpreter,
     hasEnvironment: sitePackages !== undefined && existsSync(sitePackages),
     hasTorchInEnvironment: sitePackages !== undefined && existsSync(path.join(sitePackages, "torch")),

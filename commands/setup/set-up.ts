@@ -1,5 +1,6 @@
 import { createInterface } from "node:readline/promises";
 import process from "node:process";
+import { readyBrowser, type Browser } from "./browser.ts";
 import { checkCluster, readyCluster, type ClusterTools } from "./cluster.ts";
 import { prepareEngine, readyEngine, type Engine } from "./engine.ts";
 import { findInterpreter, minorOf, type Interpreter } from "./interpreter.ts";
@@ -40,6 +41,8 @@ export interface Tools {
   readonly engine: Engine;
   /** What the tests' Kubernetes node of real pods and their images are made with. */
   readonly cluster: ClusterTools;
+  /** What tests look at pages with. */
+  readonly browser: Browser;
 }
 
 export type Need = keyof Tools;
@@ -84,6 +87,7 @@ function wantedBy(needs: readonly Need[]): Wanted {
     triton,
     programs: needs.includes("programs"),
     cluster: needs.includes("cluster"),
+    browser: needs.includes("browser"),
   };
 }
 
@@ -94,12 +98,14 @@ export function readyTools(places: Places): Partial<Tools> {
   const programs = readyPrograms();
   const engine = readyEngine(places);
   const cluster = readyCluster();
+  const browser = readyBrowser();
   return {
     ...(python === undefined ? {} : { python }),
     ...(triton === undefined ? {} : { triton }),
     ...(programs === undefined ? {} : { programs }),
     ...(engine === undefined ? {} : { engine }),
     ...(cluster === undefined ? {} : { cluster }),
+    ...(browser === undefined ? {} : { browser }),
   };
 }
 
@@ -118,6 +124,7 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
     triton: lacksTriton,
     programs: lacksPrograms,
     cluster: lacksCluster,
+    browser: wanted.browser && ready.browser === undefined,
   };
   const packages = missingPackages(lacking, lookAround(base, base && sitePackagesIn(places, base)));
   if (packages.length > 0) await agreeOnPackages(packages, yes);

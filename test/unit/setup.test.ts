@@ -107,8 +107,8 @@ describe("Python", () => {
 });
 
 describe("missing Debian packages", () => {
-  const none = { python: false, triton: false, programs: false, cluster: false };
-  const all = { python: true, triton: true, programs: true, cluster: true };
+  const none = { python: false, triton: false, programs: false, cluster: false, browser: false };
+  const all = { python: true, triton: true, programs: true, cluster: true, browser: true };
   const interpreter = {
     executable: "/usr/bin/python3.11",
     version: [3, 11, 2] as const,
@@ -119,6 +119,7 @@ describe("missing Debian packages", () => {
   const bare: Found = {
     missingPrograms: ["haproxy", "prometheus", "promtool"],
     missingClusterPackages: ["runc"],
+    hasBrowser: false,
     interpreter,
     hasEnvironment: false,
     hasTorchInEnvironment: false,
@@ -139,6 +140,7 @@ describe("missing Debian packages", () => {
     expect(missingPackages({ ...none, python: true }, bare)).toEqual(["python3.11-venv"]);
     expect(missingPackages({ ...none, programs: true }, bare)).toEqual(["haproxy", "prometheus"]);
     expect(missingPackages({ ...none, cluster: true }, bare)).toEqual(["runc"]);
+    expect(missingPackages({ ...none, browser: true }, bare)).toEqual(["chromium"]);
     expect(missingPackages(none, bare)).toEqual([]);
   });
 
@@ -154,6 +156,7 @@ describe("missing Debian packages", () => {
         ...bare,
         missingPrograms: [],
         missingClusterPackages: [],
+        hasBrowser: true,
         interpreter: complete,
       }),
     ).toEqual([]);
