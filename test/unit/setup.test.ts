@@ -127,6 +127,7 @@ describe("missing Debian packages", () => {
 
   it("are all named at once on a bare system", () => {
     expect(missingPackages(all, bare)).toEqual([
+      "chromium",
       "haproxy",
       "libpython3.11",
       "prometheus",
@@ -161,6 +162,7 @@ describe("missing Debian packages", () => {
       }),
     ).toEqual([]);
     expect(missingPackages(all, { ...bare, hasEnvironment: true, hasTorchInEnvironment: true })).toEqual([
+      "chromium",
       "haproxy",
       "libpython3.11",
       "prometheus",
@@ -170,7 +172,12 @@ describe("missing Debian packages", () => {
 
   it("never include Python packages for a Python of another origin", () => {
     const other = { ...interpreter, executable: "/opt/python/bin/python3.12", version: [3, 12, 1] as const };
-    expect(missingPackages(all, { ...bare, interpreter: other })).toEqual(["haproxy", "prometheus", "runc"]);
+    expect(missingPackages(all, { ...bare, interpreter: other })).toEqual([
+      "chromium",
+      "haproxy",
+      "prometheus",
+      "runc",
+    ]);
   });
 
   it("are installed, or named with the command that does it", () => {
@@ -371,7 +378,7 @@ describe("notes of what is complete", () => {
 
   it("are not there in a fresh checkout", () => {
     writeFileSync(path.join(folder, "requirements.txt"), "");
-    const ofMachine = ["programs", "cluster"];
+    const ofMachine = ["programs", "cluster", "browser"];
     expect(Object.keys(readyTools(placesIn(folder))).filter((tool) => !ofMachine.includes(tool))).toEqual([]);
   });
 });
