@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -64,6 +64,27 @@ export class DockerHost {
       DOCKER_HOST: `unix://${path.join(this.#directory, "docker.sock")}`,
       DOCKER_CONFIG: path.join(this.#directory, "login"),
     };
+  }
+
+  /** What a command begins with that is to reach what containers publish on this Docker's loopback address. */
+  get inside(): readonly string[] {
+    return ["nsenter", "--target", String(this.#namespaces.pid ?? ""), "--net"];
+  }
+
+  /** Makes an image of another: with files of this machine by their places in it. */
+  async build(name: string, base: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
+    const context = path.join(this.#directory, "context");
+    mkdirSync(context);
+    try {
+      const copies = Object.entries(files).map(([place, file], i) => {
+        copyFileSync(file, path.join(context, String(i)));
+        return `COPY ${String(i)} ${place}\n`;
+      });
+      writeFileSync(path.join(context, "Dockerfile"), `FROM ${base}\nLABEL made-as=${name}\n${copies.join("")}`);
+      await this.docker(["build", "--quiet", "--tag", name, context]);
+    } finally {
+      rmSync(context, { recursive: true });
+    }
   }
 
   /** Runs Docker's command line and returns its standard output. */
