@@ -134,6 +134,8 @@ export class DockerPlatform extends pulumi.ComponentResource {
           ...own,
           dependsOn: before,
           deleteBeforeReplace: planned.order === "oldFirst",
+          // The provider takes another one for an update, and changes nothing.
+          replaceOnChanges: ["healthcheck"],
           customTimeouts: timeouts(planned),
         },
       );
@@ -145,14 +147,18 @@ export class DockerPlatform extends pulumi.ComponentResource {
         new Member(
           `${name}-${planned.name}-member`,
           {
-            ...{ host, stack, server: member.server, drain: member.drain, grace: planned.stop.grace },
+            ...{ host, stack, server: member.server, grace: planned.stop.grace },
+            ...{ startup: member.startup, drain: member.drain },
             network: networks.get("inside")?.name ?? "",
             container: container.id,
           },
           {
             ...own,
             dependsOn: balancer === undefined ? [] : [balancer],
-            customTimeouts: { delete: seconds(member.drain + planned.stop.grace + 60) },
+            customTimeouts: {
+              create: seconds(member.startup + 120),
+              delete: seconds(member.drain + planned.stop.grace + 60),
+            },
           },
         ),
       );

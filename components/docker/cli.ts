@@ -37,6 +37,13 @@ export class DockerCli {
     throw new DockerError(args, lastWords(stderr) || (originalMessage ?? "it failed"));
   }
 
+  /** The last lines of what a container has said, on standard output and error. */
+  async logs(container: string, lines: number): Promise<string> {
+    const args = ["--host", this.host, "logs", "--tail", String(lines), container];
+    const { all } = await execa("docker", args, { all: true, reject: false });
+    return all;
+  }
+
   /** Ids of the containers with all of these labels, running or not. */
   async find(labels: Readonly<Record<string, string>>, ...filters: readonly string[]): Promise<string[]> {
     const wanted = [...Object.entries(labels).map(([key, value]) => `label=${key}=${value}`), ...filters];

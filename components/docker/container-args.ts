@@ -57,22 +57,41 @@ export function containerArgs(
       gpus: plan.gpus,
       user: user === undefined ? undefined : `${String(user)}:${String(user)}`,
       shmSize: sharedMemory === undefined ? undefined : mebibytes(sharedMemory),
-      cpus: cpus === undefined ? undefined : String(cpus),
     }),
+    // As a quota of a period: `cpus` comes back from Docker with one decimal, and would be another at each look.
+    ...(cpus === undefined ? {} : { cpuPeriod, cpuQuota: Math.round(cpus * cpuPeriod) }),
     ...(health === undefined
       ? {}
       : {
           healthcheck: {
             tests: [...health.test],
-            interval: `${String(health.interval)}s`,
-            timeout: `${String(health.timeout)}s`,
+            interval: goDuration(health.interval),
+            timeout: goDuration(health.timeout),
             retries: health.retries,
-            startPeriod: `${String(health.startPeriod)}s`,
+            startPeriod: goDuration(health.startPeriod),
           },
-          wait: true,
-          waitTimeout: health.startPeriod + health.retries * (health.interval + health.timeout),
+          // Who has a place behind the balancer is waited for there, with its own words where it fails.
+          ...(plan.member === undefined
+            ? {
+                wait: true,
+                waitTimeout: health.startPeriod + health.retries * (health.interval + health.timeout),
+              }
+            : {}),
         }),
   };
+}
+
+/** Microseconds; the kernel's own default. */
+const cpuPeriod = 100_000;
+
+/** Seconds as Docker tells them: 61 → `1m1s`. Another way to write them would be another at each look. */
+export function goDuration(seconds: number): string {
+  const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].map(String);
+  return seconds >= 3600
+    ? `${h ?? ""}h${m ?? ""}m${s ?? ""}s`
+    : seconds >= 60
+      ? `${m ?? ""}m${s ?? ""}s`
+      : `${s ?? ""}s`;
 }
 
 /** Docker's provider counts in these. */

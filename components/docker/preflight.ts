@@ -142,12 +142,12 @@ async function portProblems(
         port?.setting ?? "ports",
         port === undefined
           ? `the ports cannot be published on ${cli.host}: ${words}`
-          : words.includes('assign requested address')
+          : words.includes("assign requested address")
             ? `${port.address} is no address of ${cli.host}`
             : `port ${String(port.external)} on ${port.address} of the host is taken by another program`,
         port === undefined
           ? "mend what Docker reports"
-          : words.includes('assign requested address')
+          : words.includes("assign requested address")
             ? "write an address of the host in docker.address, or 0.0.0.0 for all"
             : `stop that program (ss -ltnp 'sport = :${String(port.external)}' names it), or set another port`,
       ),
@@ -175,7 +175,12 @@ async function heldPorts(cli: DockerCli, stack: string): Promise<ReadonlySet<num
     "--format",
     "{{.Ports}}",
   ]);
-  return new Set([...listed.matchAll(/:(\d+)->/g)].map(([, port]) => Number(port)));
+  return new Set(
+    // Neighbours are told together: `127.0.0.1:8000-8002->8000-8002/tcp`.
+    [...listed.matchAll(/:(\d+)(?:-(\d+))?->/g)].flatMap(([, first, last = first]) =>
+      Array.from({ length: Number(last) - Number(first) + 1 }, (_, i) => Number(first) + i),
+    ),
+  );
 }
 
 /** What Docker says against it; undefined where it does it. */

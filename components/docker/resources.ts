@@ -59,6 +59,7 @@ export interface MemberArgs {
   network: pulumi.Input<string>;
   server: pulumi.Input<string>;
   container: pulumi.Input<string>;
+  startup: pulumi.Input<number>;
   drain: pulumi.Input<number>;
   grace: pulumi.Input<number>;
 }

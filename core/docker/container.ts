@@ -76,6 +76,8 @@ export interface MemberPlan {
   readonly server: string;
   /** Of the same server; the next is touched only when the balancer sends calls to this one. */
   readonly after?: string;
+  /** Seconds from its start in which it must be ready. */
+  readonly startup: number;
   /** Seconds in which its calls may end before it is told to stop. */
   readonly drain: number;
 }

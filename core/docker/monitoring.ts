@@ -102,11 +102,19 @@ function prometheusContainer({
     tmpfs: { "/tmp": "" },
     memory: 2_048 * mebibyte,
     health: {
-      test: ["CMD", "promtool", "check", "ready", `--url=http://127.0.0.1:${String(ports.prometheus)}`],
+      // The image has no curl; older ones have no `promtool check ready`.
+      test: [
+        "CMD",
+        "promtool",
+        "query",
+        "instant",
+        `http://127.0.0.1:${String(ports.prometheus)}`,
+        "vector(1)",
+      ],
       interval: 5,
       timeout: 5,
       retries: 6,
-      startPeriod: 60,
+      startPeriod: 30,
     },
   };
 }
@@ -165,7 +173,7 @@ function grafanaContainer({ images, address, ports: published }: DockerConfig): 
       interval: 5,
       timeout: 5,
       retries: 6,
-      startPeriod: 60,
+      startPeriod: 30,
     },
   };
 }

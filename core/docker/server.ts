@@ -105,6 +105,7 @@ function replica(
     order,
     member: {
       server: name,
+      startup: timing.startup,
       drain: timing.drain,
       ...(i === 0 ? {} : { after: replicaName(name, i - 1) }),
     },

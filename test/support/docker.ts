@@ -1,4 +1,13 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -71,8 +80,13 @@ export class DockerHost {
     return ["nsenter", "--target", String(this.#namespaces.pid ?? ""), "--net"];
   }
 
-  /** Makes an image of another: with files of this machine by their places in it. */
-  async build(name: string, base: string, files: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** Makes an image of another: with files of this machine by their places in it, and folders by their owners. */
+  async build(
+    name: string,
+    base: string,
+    files: Readonly<Record<string, string>> = {},
+    folders: Readonly<Record<string, number>> = {},
+  ): Promise<void> {
     const context = path.join(this.#directory, "context");
     mkdirSync(context);
     try {
@@ -80,7 +94,11 @@ export class DockerHost {
         copyFileSync(file, path.join(context, String(i)));
         return `COPY ${String(i)} ${place}\n`;
       });
-      writeFileSync(path.join(context, "Dockerfile"), `FROM ${base}\nLABEL made-as=${name}\n${copies.join("")}`);
+      const made = Object.entries(folders).map(
+        ([place, owner]) => `RUN install --directory --owner ${String(owner)} ${place}\n`,
+      );
+      const steps = [`FROM ${base}\n`, `LABEL made-as=${name}\n`, ...copies, ...made];
+      writeFileSync(path.join(context, "Dockerfile"), steps.join(""));
       await this.docker(["build", "--quiet", "--tag", name, context]);
     } finally {
       rmSync(context, { recursive: true });

@@ -17,6 +17,8 @@ export const memberSchema = z.object({
   server: z.string(),
   /** Docker's id of the replica. */
   container: z.string(),
+  /** Seconds from its start in which the replica must be ready. */
+  startup: z.number(),
   /** Seconds in which calls may end before the replica is told to stop. */
   drain: z.number(),
   /** Seconds from then until it is killed. */
@@ -32,9 +34,10 @@ const patience = 60;
 const farewell = 15;
 
 /**
- * A replica's place behind the balancer. It is there when the balancer sends calls to the replica. It goes in the order
- * that loses none: no new calls, the running ones end, the balancer's idle connections are closed, the replica is stopped,
- * and its slots are free for another. What depends on it waits for all that.
+ * A replica's place behind the balancer. It is there when the replica is ready and the balancer sends calls to it; a
+ * replica that does not get so far is stopped. It goes in the order that loses no call: no new ones, the running ones end,
+ * the balancer's idle connections are closed, the replica is stopped, and its slots are free for another. What depends on
+ * it waits for all that.
  */
 export const memberHandler: Handler<MemberInputs> = {
   schema: memberSchema,
@@ -49,7 +52,9 @@ export const memberHandler: Handler<MemberInputs> = {
 
 async function join(inputs: MemberInputs): Promise<void> {
   const { host, stack, server } = inputs;
-  const balancer = await BalancerApi.find(new DockerCli(host), stack);
+  const docker = new DockerCli(host);
+  await awaitReady(docker, inputs);
+  const balancer = await BalancerApi.find(docker, stack);
   if (balancer === undefined)
     throw new Error(`the balancer does not run; docker --host ${host} ps --all shows why`);
   const seen = await until(patience, async () => {
@@ -66,6 +71,39 @@ async function join(inputs: MemberInputs): Promise<void> {
     throw new Error(
       `${server}'s new replica is ready, but the balancer does not send calls to it after ${String(patience)} s; docker --host ${host} logs of the balancer say why`,
     );
+}
+
+/** A server that ends before it is ready has failed, and says why in its log. */
+async function awaitReady(
+  docker: DockerCli,
+  { container, server, startup, grace }: MemberInputs,
+): Promise<void> {
+  // One that was stopped here, after an earlier attempt.
+  await docker.run(["start", container]);
+  const format = "{{.State.Status}} {{.RestartCount}} {{.State.Health.Status}}";
+  const ask = async (): Promise<string[]> =>
+    (await docker.run(["inspect", "--type=container", "--format", format, container])).trim().split(" ");
+  const [, restartsBefore] = await ask();
+  const outcome = await until(startup, async () => {
+    const [status, restarts, health] = await ask();
+    if (health === "healthy") return "ready";
+    return status === "running" && restarts === restartsBefore ? undefined : "ended";
+  });
+  if (outcome === "ready") return;
+  const said = await lastWords(docker, container);
+  await docker.run(["stop", "--time", String(grace), container]);
+  const what = outcome === "ended" ? "ended before it was ready" : `was not ready in ${String(startup)} s`;
+  throw new Error(`${server}'s new replica ${what}, and is stopped. Its last words:\n${said}`);
+}
+
+/** Errors are what is looked for; where the log names none, its end. */
+async function lastWords(docker: DockerCli, container: string): Promise<string> {
+  const lines = (await docker.logs(container, 200)).trimEnd().split("\n");
+  const errors = lines.filter((line) => /^E\d{4}|error|failed|cannot/i.test(line));
+  return [...new Set(errors.length > 0 ? errors : lines)]
+    .slice(-8)
+    .map((line) => `  ${line}`)
+    .join("\n");
 }
 
 async function leave(inputs: MemberInputs): Promise<void> {
