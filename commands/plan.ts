@@ -1,18 +1,21 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import type { PreparedKubernetes } from "../components/kubernetes/prepare.ts";
+import { renderDockerPlan } from "../core/docker/render.ts";
 import { renderKubernetesPlan } from "../core/kubernetes/render.ts";
 import { formatAdvice } from "../core/spec/problem.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
 import { UserError } from "./setup/user-error.ts";
-import { readStack } from "./stack/config.ts";
+import { readStack, type StackConfig } from "./stack/config.ts";
+import { planDockerStack } from "./stack/docker.ts";
 import { planStack } from "./stack/kubernetes.ts";
 
 /**
- * `npm run plan -- --stack <name> [--out <folder>]`: checks a stack and shows what it would create, without credentials
- * or a cluster. With --out every manifest, chart, config and model manifest is written there as a file; values of
+ * `npm run plan -- --stack <name> [--out <folder>]`: checks a stack and shows what it would create, without credentials,
+ * a cluster or a Docker. With --out every manifest, container, chart, config and model manifest is written there as a file; values of
  * secrets are in none. The folder is replaced as a whole; the same stack gives the same bytes.
  */
 export async function main(args: string[]): Promise<void> {
@@ -23,21 +26,12 @@ export async function main(args: string[]): Promise<void> {
   if (values.stack === undefined)
     throw new UserError("No stack is named", "write it like npm run plan -- --stack dev");
   const stack = readStack(values.stack);
-  const { target } = stack.config;
-  if (target !== "kubernetes") {
-    throw new UserError(
-      `The stack \`${values.stack}\` runs on the target ${target}, of which there is no plan`,
-      "npm run validate checks it, npm run preview shows what would change",
-    );
-  }
-  const { plan, notes, picture, advice } = planStack(stack);
-  if (plan.holysheepSecret !== undefined && !stack.hasApiKey)
-    console.log("holysheep:apiKey is not set yet: `pulumi up` wants it");
+  const { files, needsApiKey, notes, picture, advice } = rendered(values.stack, stack);
+  if (needsApiKey && !stack.hasApiKey) console.log("holysheep:apiKey is not set yet: `pulumi up` wants it");
   for (const note of notes) console.log(note);
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);
   if (advice.length > 0) console.log(`${formatAdvice(advice)}\n`);
 
-  const files = renderKubernetesPlan(plan);
   for (const name of files.keys()) console.log(name);
   if (values.out === undefined) return;
   const out = userPath(values.out);
@@ -47,6 +41,36 @@ export async function main(args: string[]): Promise<void> {
     }),
   );
   console.log(`\n${String(files.size)} files are in ${out}.`);
+}
+
+interface Rendered extends Pick<PreparedKubernetes, "notes" | "picture" | "advice"> {
+  readonly files: ReadonlyMap<string, string>;
+  readonly needsApiKey: boolean;
+}
+
+function rendered(name: string, stack: StackConfig): Rendered {
+  const { target } = stack.config;
+  switch (target) {
+    case "kubernetes": {
+      const prepared = planStack(stack);
+      const { plan } = prepared;
+      return {
+        ...prepared,
+        files: renderKubernetesPlan(plan),
+        needsApiKey: plan.holysheepSecret !== undefined,
+      };
+    }
+    case "docker": {
+      const prepared = planDockerStack(stack);
+      const { plan } = prepared;
+      return { ...prepared, files: renderDockerPlan(plan), needsApiKey: plan.needsApiKey };
+    }
+    default:
+      throw new UserError(
+        `The stack \`${name}\` runs on the target ${target}, of which there is no plan`,
+        "npm run validate checks it, npm run preview shows what would change",
+      );
+  }
 }
 
 function writeText(file: string, text: string): void {

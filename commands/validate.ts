@@ -6,6 +6,7 @@ import { loadModels, locate } from "../core/spec/load.ts";
 import { formatAdvice, refuse } from "../core/spec/problem.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
 import { readStack } from "./stack/config.ts";
+import { planDockerStack } from "./stack/docker.ts";
 import { planStack } from "./stack/kubernetes.ts";
 import { projectRoot } from "./setup/places.ts";
 
@@ -28,6 +29,7 @@ export function main(args: string[]): Promise<void> {
   if (plan.advice.length > 0) console.log(`${formatAdvice(locate(plan.advice, models.value))}\n`);
   // What the target has against it comes on top, all at once.
   if (config.target === "kubernetes") planStack(stack, models);
+  if (config.target === "docker") planDockerStack(stack, models);
   refuse([...models.problems, ...locate(problems, models.value)]);
   const servers = plan.servers
     .map(({ name, models: served }) => `${name} (${String(served.length)})`)

@@ -48,7 +48,7 @@ export class DockerPlatform extends pulumi.ComponentResource {
     const volumes = new Map(
       plan.volumes.map((volume): [VolumeName, Volume] => [
         volume,
-        new Volume(`${name}-${volume}`, { labels: stackLabels }, own),
+        new Volume(`${name}-${volume}-volume`, { labels: stackLabels }, own),
       ]),
     );
     // Images stay on the host as its cache: another stack may use them, and they take long to come.
@@ -83,7 +83,7 @@ export class DockerPlatform extends pulumi.ComponentResource {
       files.set(
         "holysheep",
         new Files(
-          `${name}-holysheep`,
+          `${name}-holysheep-key`,
           {
             ...{ host, image: shell, place: places.holysheep, volume: volumeName("holysheep") },
             files: [{ ...key, owner: users.triton }],

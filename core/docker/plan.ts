@@ -10,7 +10,7 @@ import type { ContainerPlan, FilesPlan, VolumeName } from "./container.ts";
 import { assignGpus, gpuConfigProblems, type GpuAssignment } from "./gpus.ts";
 import { monitoring } from "./monitoring.ts";
 import { planOrders } from "./rollout.ts";
-import { repositoryHash, serverContainers, sharedMemoryProblems } from "./server.ts";
+import { repositoryHash, serverContainers, serverNameProblems, sharedMemoryProblems } from "./server.ts";
 
 /**
  * The platform on one Docker host as plain data: volumes, images, files, model repositories and containers. Components
@@ -107,7 +107,10 @@ export function planDocker(
       ...orders.problems,
       ...serverImages.problems,
       ...gpuConfigProblems(servers, docker, file),
-      ...servers.flatMap((server) => sharedMemoryProblems(server, docker, file)),
+      ...servers.flatMap((server) => [
+        ...serverNameProblems(server, file),
+        ...sharedMemoryProblems(server, docker, file),
+      ]),
       ...balancerProblems(servers, docker, file),
       ...portProblems(containers, file),
       ...(needsApiKey && !hasApiKey ? [keyProblem(file)] : []),

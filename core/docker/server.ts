@@ -138,6 +138,24 @@ function memoryLimit({ requests, models, config, devices }: ServerPlan, shm: Byt
   return (requests.memory ?? 0) - sharedMemory(models, config.resources, devices) + shm;
 }
 
+/** Longest label of a name in DNS (RFC 1035). */
+const longestLabel = 63;
+
+/** Servers that the balancer could not find. */
+export function serverNameProblems({ name }: Pick<ServerPlan, "name">, file: string): Problem[] {
+  const alias = serverAlias(name);
+  return alias.length <= longestLabel
+    ? []
+    : [
+        {
+          file,
+          path: `triton-platform:servers.${name}`,
+          message: `\`${alias}\` is too long for a name in DNS`,
+          hint: `use ${String(longestLabel - serverAlias("").length)} characters or fewer`,
+        },
+      ];
+}
+
 /** Servers whose Python processes do not find room in `/dev/shm`. */
 export function sharedMemoryProblems(server: ServerPlan, docker: DockerConfig, file: string): Problem[] {
   const { name, models, devices } = server;

@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { findProgram } from "../../commands/setup/find-program.ts";
 import { clusterImage, clusterImageName } from "../support/cluster-image.ts";
-import { clusterSuite, missingForReal } from "../support/cluster.ts";
+import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
 import { DockerHost, missingForDocker } from "../support/docker.ts";
 import { writeModels, writeScale } from "../support/real-models.ts";
 import { Load, type Counts } from "../support/real-load.ts";
@@ -36,7 +37,11 @@ const images = {
 const containerSchema = z.object({
   Id: z.string(),
   RestartCount: z.number(),
-  State: z.object({ Pid: z.number(), Status: z.string() }),
+  State: z.object({
+    Pid: z.number(),
+    Status: z.string(),
+    Health: z.object({ Status: z.string() }).optional(),
+  }),
   Config: z.object({ Labels: z.record(z.string(), z.string()) }),
 });
 type Inspected = z.output<typeof containerSchema>;
@@ -109,14 +114,26 @@ describe.skipIf(missing.length > 0)(
       };
     }
 
-    async function inspect(labels: Readonly<Record<string, string>>): Promise<Inspected[]> {
-      const filters = Object.entries(labels).flatMap(([key, value]) => [
+    /** From the second deployment on. */
+    function current(fields: object = {}): ReturnType<typeof config> {
+      const next = { triton: images.nextTriton, haproxy: images.triton, prometheus: images.prometheus };
+      return config({ images: next, ...fields });
+    }
+
+    async function listed(
+      labels: Readonly<Record<string, string>>,
+      ...more: readonly string[]
+    ): Promise<string[]> {
+      const filters = Object.entries({ stack: "test", ...labels }).flatMap(([key, value]) => [
         "--filter",
         `label=triton-platform.${key}=${value}`,
       ]);
-      const ids = (await docker.docker(["ps", "--all", "--quiet", "--no-trunc", ...filters]))
-        .split("\n")
-        .filter(Boolean);
+      const ids = await docker.docker(["ps", "--all", "--quiet", "--no-trunc", ...filters, ...more]);
+      return ids.split("\n").filter(Boolean);
+    }
+
+    async function inspect(labels: Readonly<Record<string, string>>): Promise<Inspected[]> {
+      const ids = await listed(labels);
       if (ids.length === 0) return [];
       return z.array(containerSchema).parse(JSON.parse(await docker.docker(["inspect", ...ids])));
     }
@@ -136,6 +153,22 @@ describe.skipIf(missing.length > 0)(
             script,
           ]),
         );
+    }
+
+    /** Looks from now on; the answer is the most containers that ran at once until it is asked for. */
+    function mostRunning(labels: Readonly<Record<string, string>>): () => Promise<number> {
+      const end = new AbortController();
+      const looking = (async () => {
+        let most = 0;
+        while (!end.signal.aborted) {
+          most = Math.max(most, (await listed(labels, "--filter", "status=running")).length);
+        }
+        return most;
+      })();
+      return () => {
+        end.abort();
+        return looking;
+      };
     }
 
     function startLoad(): Promise<Load> {
@@ -198,7 +231,7 @@ describe.skipIf(missing.length > 0)(
         await docker.docker(["network", "ls", "--filter", "name=triton-outside", "--format", "{{.Name}}"])
       ).split("\n");
       await docker.docker([
-        ...["run", "--detach", "--network", network ?? "", "--network-alias=llm-simulator", images.triton],
+        ...["run", "--detach", "--network", network ?? "", "--name=llm-simulator", images.triton],
         ...["python3", "/opt/llm_simulator", "--host", "0.0.0.0", "--port", "18900"],
       ]);
       const load = await startLoad();
@@ -238,6 +271,128 @@ describe.skipIf(missing.length > 0)(
         ),
       );
       expect(new Set((await inModels("ls /models/trees")).trim().split("\n"))).toEqual(hashes);
+    });
+
+    it("stops a replica that does not get ready, with its own words, while the others serve on", async () => {
+      const before = await inspect({ server: "cpu" });
+      const load = await startLoad();
+      writeScale(models, "broken");
+      const { code, text } = await stack.up();
+      expect(code).not.toBe(0);
+      expect(text).toMatch(
+        /cpu's new replica ended before it was ready, and is stopped\. Its last words:[^]*expected ':'/,
+      );
+      expect(others(await load.stop(), "x3", "ok")).toEqual({});
+      const states = new Map((await inspect({ server: "cpu" })).map(({ Id, State }) => [Id, State.Status]));
+      expect(before.map(({ Id }) => states.get(Id))).toEqual(["running", "running"]);
+      expect([...states.values()].sort()).toEqual(["exited", "running", "running"]);
+
+      writeScale(models, 3);
+      const mended = await stack.up();
+      expect(mended.code, mended.text).toBe(0);
+      expect((await inspect({ server: "cpu" })).map(({ State }) => State.Status)).toEqual([
+        "running",
+        "running",
+      ]);
+    });
+
+    it("lets one replica go before the next comes where the host does not hold two, and no call fails", async () => {
+      const load = await startLoad();
+      writeScale(models, 4);
+      stack.configure({
+        ...current(),
+        "triton-platform:nodes": { host: { allocatable: { cpu: 8, memory: "8GiB", disk: "50GiB" } } },
+      });
+      const most = mostRunning({ server: "cpu" });
+      const { code, text } = await stack.up();
+      expect(code, text).toBe(0);
+      expect(others(await load.stop(), "x3", "x4", "ok")).toEqual({});
+      expect(await most()).toBe(2);
+      expect((await inspect({ server: "cpu" })).map(({ State }) => State.Status)).toEqual([
+        "running",
+        "running",
+      ]);
+    });
+
+    it("starts a killed replica again, and no call fails that may be sent twice", async () => {
+      const replicas = await inspect({ server: "cpu", replica: "0" });
+      const victim = replicas.find(({ State }) => State.Status === "running");
+      const load = await startLoad();
+      await docker.kill(victim?.State.Pid ?? 0);
+      await waitFor("the replica", async () => {
+        const [again] = await inspect({ server: "cpu", replica: "0" });
+        return again?.RestartCount === 1 && again.State.Health?.Status === "healthy";
+      });
+      expect(others(await load.stop(), "x4", "ok")).toEqual({});
+    });
+
+    it("follows its config and a new key without touching a replica, and no call fails", async () => {
+      const before = await inspect({});
+      const load = await startLoad();
+      stack.configure(current({ balancer: { rateLimit: { requests: 1_000_000 } } }));
+      await stack.setSecret("holysheep:apiKey", keys[1]);
+      const { code, text } = await stack.up();
+      expect(code, text).toBe(0);
+      const [balancer] = await inspect({ service: "balancer" });
+      // The new worker's calls, and the end of the old one's: process 1 has one child again.
+      await waitFor("one worker", async () => {
+        const children = await docker.docker(["exec", balancer?.Id ?? "", "cat", "/proc/1/task/1/children"]);
+        return children.trim().split(" ").length === 1;
+      });
+      expect(others(await load.stop(), "x4", "ok")).toEqual({});
+      expect((await inspect({})).map(({ Id }) => Id)).toEqual(before.map(({ Id }) => Id));
+      const [llm] = await inspect({ server: "llm" });
+      expect(await docker.docker(["exec", llm?.Id ?? "", "cat", "/run/secrets/holysheep/api-key"])).toBe(
+        keys[1],
+      );
+      const config = await docker.docker([
+        "exec",
+        balancer?.Id ?? "",
+        "cat",
+        "/etc/triton-balancer/haproxy.cfg",
+      ]);
+      expect(config).toContain("rate-1000ms");
+    });
+
+    it("scrapes every replica and the balancer", async () => {
+      const [prometheus] = await inspect({ service: "prometheus" });
+      const ask = [
+        "exec",
+        prometheus?.Id ?? "",
+        "promtool",
+        "query",
+        "instant",
+        "http://127.0.0.1:9090",
+        "up",
+      ];
+      await waitFor("all targets", async () => {
+        const answer = await docker.docker(ask);
+        return (answer.match(/=> 1 @/g) ?? []).length === 5;
+      });
+    });
+
+    it("keeps keys out of what Docker tells, of logs and of the state", async () => {
+      const containers = await inspect({});
+      const told = await docker.docker(["inspect", ...containers.map(({ Id }) => Id)]);
+      const logs = await Promise.all(containers.map(({ Id }) => docker.docker(["logs", Id])));
+      const state = await execa(
+        "grep",
+        ["--recursive", "--files-with-matches", ...keys.map((key) => `--regexp=${key}`), stack.state],
+        { reject: false },
+      );
+      for (const key of keys) expect([told, ...logs].filter((text) => text.includes(key))).toEqual([]);
+      expect(state.stdout).toBe("");
+    });
+
+    it("leaves nothing when it is destroyed", async () => {
+      await docker.docker(["rm", "--force", "llm-simulator"]);
+      const { code, text } = await stack.destroy();
+      expect(code, text).toBe(0);
+      expect(await inspect({})).toEqual([]);
+      for (const what of ["volume", "network"])
+        expect(await docker.docker([what, "ls", "--quiet", "--filter", "label=triton-platform.stack"])).toBe(
+          "",
+        );
     });
   },
 );

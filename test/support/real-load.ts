@@ -30,8 +30,7 @@ export class Load {
   /** Returns once each kind of client has had an answer. `through`: what the clients' command begins with. */
   static async start(entrance: Entrance, key: string, through: readonly string[] = []): Promise<Load> {
     const script = path.join(projectRoot, "test", "support", "real-load.py");
-    const [program = "", ...args] = [...through, venvPython.program ?? "python3", script];
-    const clients = execa(program, args);
+    const clients = execa("env", [...through, venvPython.program ?? "python3", script]);
     const lines = clients.iterable()[Symbol.asyncIterator]();
     const load = new Load(
       (line) => {

@@ -2,7 +2,9 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { readStack } from "../../commands/stack/config.ts";
+import { planDockerStack } from "../../commands/stack/docker.ts";
 import { planStack } from "../../commands/stack/kubernetes.ts";
+import { renderDockerPlan } from "../../core/docker/render.ts";
 import { renderKubernetesPlan } from "../../core/kubernetes/render.ts";
 import { projectRoot } from "../support/tools.ts";
 
@@ -10,11 +12,14 @@ import { projectRoot } from "../support/tools.ts";
  * What the committed stacks would create, file by file, as reviewers see it in a pull request. After a change that is
  * meant: `npx vitest run --project unit test/unit/plans.test.ts --update`, and read the difference.
  */
-describe.each(["onprem", "cloud"])("the plan of the stack %s", (stack) => {
+describe.each(["onprem", "cloud", "gpu-host"])("the plan of the stack %s", (stack) => {
   const golden = path.join(projectRoot, "test", "golden", stack);
 
   function render(): ReadonlyMap<string, string> {
-    return renderKubernetesPlan(planStack(readStack(stack)).plan);
+    const config = readStack(stack);
+    return config.config.target === "docker"
+      ? renderDockerPlan(planDockerStack(config).plan)
+      : renderKubernetesPlan(planStack(config).plan);
   }
 
   it("is the one that was reviewed", async () => {
