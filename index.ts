@@ -32,6 +32,7 @@ export default async function program(): Promise<Record<string, unknown>> {
 /** The stack's target only: `local` loads no cloud SDK. */
 const loadTarget: Readonly<Record<PlatformConfig["target"], () => Promise<Target>>> = {
   local: async () => (await import("./components/local/target.ts")).target,
+  docker: async () => (await import("./components/docker/target.ts")).target,
   kubernetes: async () => (await import("./components/kubernetes/target.ts")).target,
   eks: async () => (await import("./components/aws/target.ts")).target,
 };

@@ -16,6 +16,7 @@ import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
 import { planBase, reportFile } from "./plan/base.ts";
+import { plannedDocker } from "./plan/docker.ts";
 import { plannedEks } from "./plan/eks.ts";
 import { plannedKubernetes } from "./plan/kubernetes.ts";
 import { UserError } from "./setup/user-error.ts";
@@ -110,6 +111,7 @@ function plan(name: string): PlannedStack {
   const { target } = stack.config;
   if (target === "kubernetes") return plannedKubernetes(name, stack);
   if (target === "eks") return plannedEks(stack);
+  if (target === "docker") return plannedDocker(stack);
   throw new UserError(
     `The stack \`${name}\` runs on the target ${target}, of which there is no plan`,
     "npm run validate checks it, npm run preview shows what would change",

@@ -3,7 +3,9 @@ import Table from "cli-table3";
 import * as z from "zod";
 import { programStatuses } from "../components/local/supervised.ts";
 import type { Endpoints } from "../core/local/plan.ts";
+import { stackName } from "./local/home.ts";
 import { findRunning, type Running } from "./local/running.ts";
+import { describeDockerStatus, dockerStatus } from "./stack/docker-status.ts";
 
 /** What `npm run status -- --json` prints. */
 export interface Status {
@@ -26,9 +28,21 @@ export interface ServerStatus {
   readonly models: readonly string[];
 }
 
-/** `npm run status`: every replica as it is now. Exits with 1 where one of them is not ready. */
+/**
+ * `npm run status [-- --stack <name>]`: every replica of this machine, or every container of a Docker host, as it is now.
+ * Exits with 1 where one of them is not ready.
+ */
 export async function main(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options: { json: { type: "boolean", default: false } } });
+  const { values } = parseArgs({
+    args,
+    options: { json: { type: "boolean", default: false }, stack: { type: "string", short: "s" } },
+  });
+  if (values.stack !== undefined && values.stack !== stackName) {
+    const status = await dockerStatus(values.stack);
+    console.log(values.json ? JSON.stringify(status, null, 2) : describeDockerStatus(status));
+    if (status.containers.some(({ ready }) => !ready)) process.exitCode = 1;
+    return;
+  }
   const running = findRunning();
   const status = running === undefined ? { endpoints: null, servers: [] } : await statusOf(running);
   console.log(values.json ? JSON.stringify(status, null, 2) : describe(status));

@@ -8,6 +8,7 @@ import { formatAdvice, refuse } from "../core/spec/problem.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
 import { readStack } from "./stack/config.ts";
 import { planEksStack } from "./stack/eks.ts";
+import { planDockerStack } from "./stack/docker.ts";
 import { planStack } from "./stack/kubernetes.ts";
 import { projectRoot } from "./setup/places.ts";
 
@@ -35,6 +36,7 @@ export function main(args: string[]): Promise<void> {
   // What the target has against it comes on top, all at once.
   if (config.target === "kubernetes") planStack(stack, models);
   if (named?.config.target === "eks") planEksStack(named, models);
+  if (config.target === "docker") planDockerStack(stack, models);
   refuse([...models.problems, ...locate(problems, models.value)]);
   const servers = plan.servers
     .map(({ name, models: served }) => `${name} (${String(served.length)})`)

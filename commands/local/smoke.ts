@@ -22,8 +22,8 @@ export type SmokeResult = z.output<typeof resultSchema>[number];
 /** One small call per model over HTTP and gRPC, through the balancer, with Triton's own client. */
 export async function smoke(
   python: string,
-  endpoints: Endpoints,
-  servers: readonly BalancedServer[],
+  endpoints: Pick<Endpoints, "http" | "grpc">,
+  servers: readonly Pick<BalancedServer, "plan">[],
 ): Promise<SmokeResult[]> {
   const cases = servers.flatMap(({ plan }) =>
     plan.models.map(({ spec }) => ({ model: spec.name, server: plan.name, inputs: smokeInputs(spec) })),

@@ -8,7 +8,8 @@ import { locate, type Model } from "../../core/spec/load.ts";
 import type { Parsed } from "../../core/spec/parse.ts";
 import { eksOf, type PlatformConfig } from "../../core/spec/platform.ts";
 import type { Prepared } from "../target.ts";
-import { notesOn, readText, unlockedProblems } from "../kubernetes/prepare.ts";
+import { notesOn } from "../kubernetes/prepare.ts";
+import { readText, unlockedProblems } from "../project.ts";
 
 export interface PreparedEks extends Omit<Prepared, "build"> {
   readonly plan: EksPlan;

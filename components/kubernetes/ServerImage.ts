@@ -8,10 +8,12 @@ export interface ServerImageArgs {
   plan: ServerImagePlan;
   /** Folder with the files of the build and nothing else, relative to the project's: `writeBuildContext` makes it. */
   context: string;
+  /** Whether it is pushed to its registry; else it stays where it is built. Default: true. */
+  push?: boolean;
 }
 
 /**
- * Triton's image with the models' Python packages in it, built by BuildKit and pushed.
+ * Triton's image with the models' Python packages in it, built by BuildKit, and pushed where it runs elsewhere.
  *
  * The daemon is Docker's own choice: `docker:host` of the stack's config, DOCKER_HOST, or the local one; a preview wants
  * one too, though nothing is built in it. For private registries, of this image or of the one below, log in with
@@ -30,7 +32,7 @@ export interface ServerImageArgs {
  * ```
  */
 export class ServerImage extends pulumi.ComponentResource {
-  /** `repository@sha256:…`, as the registry has it. */
+  /** `repository@sha256:…`, as the registry has it; of an image that is not pushed, nothing to go by. */
   readonly digest: pulumi.Output<string>;
 
   constructor(name: string, args: ServerImageArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -40,6 +42,8 @@ export class ServerImage extends pulumi.ComponentResource {
       `${name}-image`,
       {
         imageName: reference,
+        // Said only where it is so: a field more would build anew what is there.
+        ...(args.push === false ? { skipPush: true } : {}),
         build: { context: args.context, platform: "linux/amd64", args: { ...build.args } },
       },
       { parent: this },

@@ -1,4 +1,3 @@
-import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { capacityPicture } from "../../core/capacity/check.ts";
 import { asksForApiKeys } from "../../core/kubernetes/external-secrets.ts";
@@ -10,6 +9,7 @@ import { locate, type Model } from "../../core/spec/load.ts";
 import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
 import type { Parsed } from "../../core/spec/parse.ts";
 import type { Advice, Problem } from "../../core/spec/problem.ts";
+import { readText, unlockedProblems } from "../project.ts";
 
 export interface PreparedKubernetes {
   readonly platform: PlatformPlan;
@@ -90,23 +90,4 @@ function contextProblems({ context, kubeconfig }: KubernetesConfig, file: string
           hint: "name the context of the kubeconfig (`kubectl config get-contexts`), or a kubeconfig of its own",
         },
       ];
-}
-
-/** Undefined where it cannot be read: that is a problem of the plan's. */
-export function readText(file: string): string | undefined {
-  return statSync(file, { throwIfNoEntry: false })?.isFile() === true
-    ? readFileSync(file, "utf8")
-    : undefined;
-}
-
-/** Only what is pinned is deployed: else two machines would deploy different things from the same commit. */
-export function unlockedProblems(models: readonly Model[]): Problem[] {
-  return models.flatMap(({ file, artifacts: { unlocked } }) =>
-    unlocked.map((path) => ({
-      file,
-      path: "",
-      message: `the file ${path} is not what artifacts.lock pins`,
-      hint: "run `npm run models`, which pins it, and commit artifacts.lock",
-    })),
-  );
 }

@@ -155,7 +155,7 @@ function serverAddress({ name, host, httpPort, grpcPort }: Replica, protocol: Pr
 /** Slots that DNS fills: replicas come and go without a reload, which would cut long calls. */
 function template(
   { name }: ServerPlan,
-  { hostname, slots, httpPort, grpcPort }: Discovery,
+  { hostname, slots, httpPort, grpcPort, askFirst = false }: Discovery,
   protocol: Protocol,
 ): string {
   const address = `${hostname}:${String(protocol === "http" ? httpPort : grpcPort)}`;
@@ -163,7 +163,7 @@ function template(
     `server-template ${name}- ${String(slots)} ${address}`,
     ...(protocol === "grpc" ? ["proto h2"] : []),
     `check ${checkTimes}`,
-    `resolvers ${resolvers} resolve-prefer ipv4 init-addr none`,
+    `resolvers ${resolvers} resolve-prefer ipv4 init-addr ${askFirst ? "libc,none" : "none"}`,
   ].join(" ");
 }
 

@@ -36,6 +36,9 @@ function globalSection({ adminSocket, cluster }: BalancerPlan, longest: number):
       : ["log stderr format raw local0 notice"]),
     // `expose-fd listeners` hands the sockets to the next process of a reload: no connection is refused meanwhile.
     `stats socket ${adminSocket} mode 600 level admin${cluster === undefined ? " expose-fd listeners" : ""}`,
+    ...(cluster?.adminPort === undefined
+      ? []
+      : [`stats socket ipv4@127.0.0.1:${String(cluster.adminPort)} level admin`]),
     // A process that is to stop finishes its calls, and no longer.
     `hard-stop-after ${String(longest + 5)}s`,
     // Bodies up to about this size can be sent again to another replica. Larger buffers cost every request: 128 KiB

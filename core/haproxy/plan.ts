@@ -45,12 +45,19 @@ export interface Discovery {
   readonly slots: number;
   readonly httpPort: number;
   readonly grpcPort: number;
+  /**
+   * Whether a process that starts asks for addresses before it takes calls: one that is reloaded knows a server then. Where
+   * DNS may not answer yet, as in a pod that has just started, that would hold the start up.
+   */
+  readonly askFirst?: boolean;
 }
 
 export interface ClusterOptions {
   /** Port of the pod's probes, `/live` and `/ready`. */
   readonly healthPort: number;
   readonly threads: number;
+  /** Port of the runtime API on the loopback address, for who has no way to its socket. Default: none. */
+  readonly adminPort?: number;
   /** Clients' connections at a time. */
   readonly maxConnections: number;
   /** Seconds in which a started balancer has found its servers. */

@@ -12,6 +12,7 @@ import type { IPodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { mostReplicas } from "../capacity/check.ts";
 import { balancerScript, renderHaproxyConfig } from "../haproxy/config.ts";
 import type { ClusterOptions, RateLimit } from "../haproxy/plan.ts";
+import { apiKeysMap, maxConnections, slots, threads } from "../haproxy/sizes.ts";
 import { mapValues, present } from "../objects.ts";
 import type { ServerPlan } from "../platform.ts";
 import { sha256 } from "../spec/artifacts.ts";
@@ -146,21 +147,13 @@ function haproxyConfig(
       ...present({ grpcPort: groupGrpcPort(config.balancer, plan.name) }),
       replicas: {
         hostname: `${serverObjectName(plan.name)}.${config.namespace}.svc.${config.clusterDomain}`,
-        slots: slots(plan),
+        slots: slots(mostReplicas(plan.config)),
         httpPort: ports.http,
         grpcPort: ports.grpc,
       },
     })),
     cluster: clusterOptions(timing, config),
   });
-}
-
-/**
- * Twice the replicas, since a rollout has more than usual and old addresses may linger in a DNS cache, and by powers of two
- * from 16 on: so that other replicas are seldom another file, which would roll the balancer.
- */
-function slots({ config }: ServerPlan): number {
-  return Math.max(16, 2 ** Math.ceil(Math.log2(2 * mostReplicas(config))));
 }
 
 function clusterOptions({ discovery }: BalancerTiming, config: KubernetesConfig): ClusterOptions {
@@ -208,25 +201,6 @@ function clusterOptions({ discovery }: BalancerTiming, config: KubernetesConfig)
  */
 function shareOf({ requests, period }: RateLimit, replicas: number): RateLimit {
   return { requests: Math.ceil(requests / replicas), period };
-}
-
-function threads({ cpu }: BalancerConfig): number {
-  return Math.max(1, Math.ceil(cpu));
-}
-
-/**
- * A connection with a call under way takes two buffers of 32 KiB, and some 40 KiB for TLS. More than 20000 would need
- * more open files than containers commonly have (65536, two for a call).
- */
-function maxConnections({ memory }: BalancerConfig): number {
-  return Math.min(20_000, Math.max(100, Math.floor(memory / (128 * 1024))));
-}
-
-function apiKeysMap({ apiKeys }: BalancerConfig): string | undefined {
-  return apiKeys
-    ?.map(({ sha256: key, caller }) => `${key} ${caller}\n`)
-    .sort()
-    .join("");
 }
 
 function deployment(

@@ -12,6 +12,11 @@ export interface ImageFacts extends Pick<PlatformConfig, "tritonRelease" | "cust
   readonly builtImages?: ReadonlyMap<string, string>;
 }
 
+/** As far as Triton's image is concerned. */
+interface ImageConfig {
+  readonly images: Pick<KubernetesConfig["images"], "triton">;
+}
+
 /**
  * The image a group's Tritons run: the config's, else NVIDIA's of the platform's release, in the variant that has the
  * group's backends (such as `nvcr.io/nvidia/tritonserver:26.07-vllm-python-py3`); or what is built on it.
@@ -19,7 +24,7 @@ export interface ImageFacts extends Pick<PlatformConfig, "tritonRelease" | "cust
 export function tritonImage(
   server: Pick<ServerPlan, "models">,
   facts: ImageFacts,
-  kubernetes: Pick<KubernetesConfig, "images">,
+  kubernetes: ImageConfig,
 ): string {
   const base = baseImage(server, facts, kubernetes);
   return facts.builtImages?.get(base) ?? base;
@@ -28,7 +33,7 @@ export function tritonImage(
 function baseImage(
   server: Pick<ServerPlan, "models">,
   { tritonRelease, customBackends }: ImageFacts,
-  { images }: Pick<KubernetesConfig, "images">,
+  { images }: ImageConfig,
 ): string {
   return images.triton ?? `nvcr.io/nvidia/tritonserver:${tritonRelease}-${variantOf(server, customBackends)}`;
 }
@@ -48,7 +53,7 @@ export interface ServerImagePlan {
 export function planServerImages(
   servers: readonly Pick<ServerPlan, "models">[],
   config: ImageFacts,
-  kubernetes: Pick<KubernetesConfig, "images" | "serverImage">,
+  kubernetes: ImageConfig & Pick<KubernetesConfig, "serverImage">,
   requirements: string | undefined,
 ): Checked<readonly ServerImagePlan[]> {
   const { serverImage } = kubernetes;

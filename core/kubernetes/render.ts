@@ -1,5 +1,5 @@
 import yaml from "js-yaml";
-import { manifest } from "../triton/repository.ts";
+import { generatedTexts, manifest } from "../triton/repository.ts";
 import type { ChartRelease } from "./charts.ts";
 import type { KubernetesPlan } from "./plan.ts";
 
@@ -28,11 +28,10 @@ export function renderKubernetesPlan(plan: KubernetesPlan): ReadonlyMap<string, 
       Object.entries(data).map(([name, text]): [string, string] => [`balancer/${name}`, text]),
     ),
     ...plan.servers.flatMap(({ plan: { name, repository } }) => [
-      ...repository.files.flatMap(({ path, from }): [string, string][] =>
-        "content" in from && path.endsWith("/config.pbtxt")
-          ? [[`repositories/${name}/${path}`, from.content]]
-          : [],
-      ),
+      ...generatedTexts(repository).map(({ path, content }): [string, string] => [
+        `repositories/${name}/${path}`,
+        content,
+      ]),
       [`repositories/${name}/manifest`, manifest(repository.files)] satisfies [string, string],
     ]),
   ];

@@ -23,10 +23,9 @@ import { loadedBytes, repositoryBytes, servesAnother, type ServerPlan } from "..
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Checked, Problem } from "../spec/problem.ts";
-import { formatBytes, type Bytes } from "../spec/units.ts";
+import { formatBytes } from "../spec/units.ts";
 import { serverTiming, type ServerTiming } from "../timing/kubernetes.ts";
-import { isAtLeast, type Release } from "../triton/releases.ts";
-import { serverFlags } from "../triton/server-flags.ts";
+import { maxInputSize, serverFlags } from "../triton/server-flags.ts";
 import {
   autoscalingProblems,
   horizontalPodAutoscaler,
@@ -246,14 +245,6 @@ function deployment(
 function gpuMemoryText(server: ServerPlan): string | undefined {
   const memory = gpuMemory(server);
   return memory && JSON.stringify(memory);
-}
-
-/**
- * Only above Triton's own 64 MiB: the flag counts tensors, which from JSON are up to four times their text. Source:
- * server `src/common.h`, HTTP_DEFAULT_MAX_INPUT_SIZE, from release 25.06 on.
- */
-function maxInputSize(release: Release, maxBodySize: Bytes): Bytes | undefined {
-  return isAtLeast(release, "25.06") && maxBodySize > 64 * 1024 ** 2 ? maxBodySize : undefined;
 }
 
 /** No more than there are repositories to go back to. */

@@ -33,7 +33,7 @@ const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: "this is no CIDR: write 
 const imageRepository = String.raw`([\w.-]+(:\d+)?/)?[a-z0-9._/-]+`;
 
 /** A container image: with a tag that is not `latest`, or a digest, so that what runs is what was reviewed. */
-const imageReference = z
+export const imageReference = z
   .string()
   .regex(
     new RegExp(String.raw`^${imageRepository}(:[\w.-]+)?(@sha256:[0-9a-f]{64})?$`),
@@ -152,7 +152,7 @@ const callerSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "this is no sha256: 64 hexadecimal digits in lower case"),
 });
 
-const balancerSchema = z.strictObject({
+export const balancerSchema = z.strictObject({
   replicas: z.int().min(1).max(50).default(2),
   /** Cores of one replica; HAProxy runs a thread on each, and has at most 64. */
   cpu: z.number().min(0.1).max(64).default(2),

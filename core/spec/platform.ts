@@ -4,6 +4,7 @@ import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
+import { dockerSchema, type DockerConfig } from "./docker.ts";
 import { eksSchema, type EksConfig } from "./eks.ts";
 import { autoscalingSchema, kubernetesSectionSchema, type KubernetesConfig } from "./kubernetes.ts";
 import { monitoringSchema } from "./monitoring.ts";
@@ -137,7 +138,7 @@ const holysheepSchema = z.strictObject({
     .transform(() => undefined),
 });
 
-export const targets = ["local", "kubernetes", "eks"] as const;
+export const targets = ["local", "docker", "kubernetes", "eks"] as const;
 
 const platformFields = z.strictObject({
   target: z.enum(targets),
@@ -168,6 +169,8 @@ const platformFields = z.strictObject({
   nodes: z.record(z.string().min(1), nodePoolSchema).default({}),
   usage: usageSchema.prefault({}),
   local: localSchema.prefault({}),
+  /** Looked at by the target `docker`, which needs none of it. */
+  docker: dockerSchema.optional(),
   /** Needed by the target `kubernetes`; on `eks` it says what is another than usual. */
   kubernetes: kubernetesSectionSchema.optional(),
   /** Needed by the target `eks`. */
@@ -246,6 +249,11 @@ export function kubernetesOf({ kubernetes }: PlatformConfig): KubernetesConfig {
   if (kubernetes?.repository === undefined)
     throw new Error("the schema lets no target kubernetes without its section through");
   return { ...kubernetes, repository: kubernetes.repository };
+}
+
+/** The section of the target `docker`; all of it has defaults. */
+export function dockerOf({ docker }: PlatformConfig): DockerConfig {
+  return docker ?? dockerSchema.parse({});
 }
 
 /** The section of the target `eks`, which the schema demands for it. */

@@ -41,6 +41,13 @@ export function generatedFile(path: string, content: string): RepositoryFile {
   return { path, bytes: Buffer.byteLength(content), sha256: sha256(content), from: { content } };
 }
 
+/** The config.pbtxt of every model that was generated, for people. */
+export function generatedTexts({ files }: Repository): { readonly path: string; readonly content: string }[] {
+  return files.flatMap(({ path, from }) =>
+    "content" in from && path.endsWith("/config.pbtxt") ? [{ path, content: from.content }] : [],
+  );
+}
+
 /** Whether nothing is read from a version folder: an ensemble's, or that of a backend without an artifact. */
 export function needsNoFiles({ spec, artifacts }: Model): boolean {
   if (spec.ensemble !== undefined) return true;

@@ -1,6 +1,7 @@
 import { forwardedHeaders } from "../haproxy/access.ts";
 import type { ServerPlan } from "../platform.ts";
 import type { Bytes } from "../spec/units.ts";
+import { isAtLeast, type Release } from "./releases.ts";
 
 /** Where one tritonserver listens and reads, as flags need it. */
 export interface ServerPlace {
@@ -56,4 +57,13 @@ export function serverFlags(plan: ServerPlan, place: ServerPlace): string[] {
     `--exit-timeout-secs=${String(place.exitTimeout ?? plan.timing.exit)}`,
     ...(plan.responseCache === undefined ? [] : [`--cache-config=local,size=${String(plan.responseCache)}`]),
   ];
+}
+
+/**
+ * What `--http-max-input-size` is to be where the balancer lets bodies of this size through; undefined for Triton's own.
+ * Only above Triton's own 64 MiB: the flag counts tensors, which from JSON are up to four times their text. Source:
+ * server `src/common.h`, HTTP_DEFAULT_MAX_INPUT_SIZE, from release 25.06 on.
+ */
+export function maxInputSize(release: Release, maxBodySize: Bytes): Bytes | undefined {
+  return isAtLeast(release, "25.06") && maxBodySize > 64 * 1024 ** 2 ? maxBodySize : undefined;
 }

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -64,6 +73,44 @@ export class DockerHost {
       DOCKER_HOST: `unix://${path.join(this.#directory, "docker.sock")}`,
       DOCKER_CONFIG: path.join(this.#directory, "login"),
     };
+  }
+
+  /** What a command begins with that is to reach what containers publish on this Docker's loopback address. */
+  get inside(): readonly string[] {
+    return ["nsenter", "--target", String(this.#namespaces.pid ?? ""), "--net"];
+  }
+
+  /** Ends a process of a container at once, as the kernel does without memory; `pid` as `docker inspect` has it. */
+  async kill(pid: number): Promise<void> {
+    // Others than processes of their own would be this process's group, or all there are.
+    if (pid <= 1) throw new Error("what does not run cannot be killed");
+    const processes = `--pid=/proc/${String(this.#namespaces.pid ?? "")}/ns/pid_for_children`;
+    await execa("nsenter", [processes, "kill", "-KILL", String(pid)]);
+  }
+
+  /** Makes an image of another: with files of this machine by their places in it, and folders by their owners. */
+  async build(
+    name: string,
+    base: string,
+    files: Readonly<Record<string, string>> = {},
+    folders: Readonly<Record<string, number>> = {},
+  ): Promise<void> {
+    const context = path.join(this.#directory, "context");
+    mkdirSync(context);
+    try {
+      const copies = Object.entries(files).map(([place, file], i) => {
+        copyFileSync(file, path.join(context, String(i)));
+        return `COPY ${String(i)} ${place}\n`;
+      });
+      const made = Object.entries(folders).map(
+        ([place, owner]) => `RUN install --directory --owner ${String(owner)} ${place}\n`,
+      );
+      const steps = [`FROM ${base}\n`, `LABEL made-as=${name}\n`, ...copies, ...made];
+      writeFileSync(path.join(context, "Dockerfile"), steps.join(""));
+      await this.docker(["build", "--quiet", "--tag", name, context]);
+    } finally {
+      rmSync(context, { recursive: true });
+    }
   }
 
   /** Runs Docker's command line and returns its standard output. */

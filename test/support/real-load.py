@@ -1,7 +1,7 @@
-"""Calls a platform on a cluster over HTTP and gRPC, under TLS and with an API key, until told to stop.
+"""Calls a platform over HTTP and gRPC, with an API key, until told to stop.
 
-Standard input: a JSON line `{"host", "name", "authorities", "key"}`: the balancer's address, its name in
-the certificate, the PEM file of who signed that, the API key; then any line stops. Standard output: a line
+Standard input: a JSON line `{"host", "key", "tls": {"name", "authorities"}}`: the balancer's address, the API
+key, and under TLS its name in the certificate and the PEM file of who signed that; then any line stops. Standard output: a line
 `ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12}, "llm": {"ok": 12},
 "llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by error. Nothing is
 tried again. Stops by itself after 180 s.
@@ -12,6 +12,7 @@ import collections
 import json
 import ssl
 import sys
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -21,7 +22,7 @@ CALLERS = 3
 PAUSE_SECONDS = 0.05  # the platform has two cores, and its callers are not to take them
 LIMIT_SECONDS = 180
 
-Settings = dict[str, str]
+Settings = dict[str, Any]
 
 
 async def scale_over_http(settings: Settings, stop: asyncio.Event, counts: collections.Counter) -> None:
@@ -47,14 +48,20 @@ async def ask_llm(settings: Settings, stop: asyncio.Event, counts: collections.C
 
 async def post(model, body, outcome, settings, stop, counts) -> None:  # noqa: ANN001
     """Posts one request after the other."""
-    url = f"https://{settings['host']}:8000/v2/models/{model}/infer"
-    trusted = ssl.create_default_context(cafile=settings["authorities"])
+    tls = settings.get("tls")
+    url = f"{'http' if tls is None else 'https'}://{settings['host']}:8000/v2/models/{model}/infer"
+    secured = (
+        {}
+        if tls is None
+        else {
+            "ssl": ssl.create_default_context(cafile=tls["authorities"]),
+            "server_hostname": tls["name"],
+        }
+    )
     async with aiohttp.ClientSession(headers={"x-api-key": settings["key"]}) as session:
         while not stop.is_set():
             try:
-                async with session.post(
-                    url, json=body, ssl=trusted, server_hostname=settings["name"]
-                ) as response:
+                async with session.post(url, json=body, **secured) as response:
                     text = await response.text()
                     counts[
                         outcome(json.loads(text))
@@ -91,12 +98,14 @@ async def ask_llm_over_grpc(settings: Settings, stop: asyncio.Event, counts: col
 
 async def infer(model, tensor, headers, outcome, settings, stop, counts) -> None:  # noqa: ANN001
     """Makes one unary call after the other."""
+    tls = settings.get("tls")
+    named = [] if tls is None else [("grpc.ssl_target_name_override", tls["name"])]
     client = grpc_client.InferenceServerClient(
         f"{settings['host']}:8001",
-        ssl=True,
-        root_certificates=settings["authorities"],
+        ssl=tls is not None,
+        root_certificates=None if tls is None else tls["authorities"],
         channel_args=[
-            ("grpc.ssl_target_name_override", settings["name"]),
+            *named,
             ("grpc.enable_retries", 0),
             ("grpc.use_local_subchannel_pool", 1),
         ],

@@ -3,14 +3,17 @@ import { execa } from "execa";
 import * as z from "zod";
 import { projectRoot, venvPython } from "./tools.ts";
 
-/** Where a platform on a cluster is called. */
+/** Where a platform is called. */
 export interface Entrance {
   /** The balancer's address. */
   readonly host: string;
-  /** Its name in the certificate. */
-  readonly name: string;
-  /** PEM file of who signed that. */
-  readonly authorities: string;
+  /** Left out: it speaks without TLS. */
+  readonly tls?: {
+    /** Its name in the certificate. */
+    readonly name: string;
+    /** PEM file of who signed that. */
+    readonly authorities: string;
+  };
 }
 
 const countsSchema = z.record(z.enum(["http", "grpc", "llm", "llm-grpc"]), z.record(z.string(), z.number()));
@@ -24,10 +27,10 @@ export class Load {
     private readonly read: () => Promise<unknown>,
   ) {}
 
-  /** Returns once each kind of client has had an answer. */
-  static async start(entrance: Entrance, key: string): Promise<Load> {
+  /** Returns once each kind of client has had an answer. `through`: what the clients' command begins with. */
+  static async start(entrance: Entrance, key: string, through: readonly string[] = []): Promise<Load> {
     const script = path.join(projectRoot, "test", "support", "real-load.py");
-    const clients = execa(venvPython.program ?? "python3", [script]);
+    const clients = execa("env", [...through, venvPython.program ?? "python3", script]);
     const lines = clients.iterable()[Symbol.asyncIterator]();
     const load = new Load(
       (line) => {

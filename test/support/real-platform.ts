@@ -69,7 +69,7 @@ export class RealPlatform {
   readonly namespace = namespace;
   readonly models: string;
   readonly secrets: readonly string[];
-  #entrance: Entrance | undefined;
+  #entrance: Required<Entrance> | undefined;
 
   private constructor(
     private readonly folder: string,
@@ -154,11 +154,10 @@ export class RealPlatform {
   }
 
   /** Where clients call; known once the platform is deployed. */
-  async entrance(): Promise<Entrance> {
+  async entrance(): Promise<Required<Entrance>> {
     this.#entrance ??= {
       host: await serviceAddress(this.cluster, namespace, "triton-balancer"),
-      name: balancerHost,
-      authorities: path.join(this.folder, "tls.crt"),
+      tls: { name: balancerHost, authorities: path.join(this.folder, "tls.crt") },
     };
     return this.#entrance;
   }
@@ -170,8 +169,8 @@ export class RealPlatform {
     return new Promise((resolve, reject) => {
       const request = https.request(
         {
-          ...{ host: host ?? entrance.host, port: 8000, path: url, servername: entrance.name },
-          ca: readFileSync(entrance.authorities),
+          ...{ host: host ?? entrance.host, port: 8000, path: url, servername: entrance.tls.name },
+          ca: readFileSync(entrance.tls.authorities),
           method: text === undefined ? "GET" : "POST",
           headers: {
             ...headers,

@@ -1,0 +1,271 @@
+import yaml from "js-yaml";
+import { grafanaDashboard } from "../monitoring/dashboards/grafana.ts";
+import { dashboardsOf } from "../monitoring/dashboards/index.ts";
+import { monitoredPlatform, type MonitoredPlatform } from "../monitoring/platform.ts";
+import { renderRules, ruleFile } from "../monitoring/rules.ts";
+import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
+import type { ServerPlan } from "../platform.ts";
+import type { DockerConfig } from "../spec/docker.ts";
+import type { PlatformConfig } from "../spec/platform.ts";
+import type { ContainerPlan, FilesPlan } from "./container.ts";
+import { places, ports, replicaAlias, replicaName, users } from "./names.ts";
+
+/** Prometheus, Grafana and NVIDIA's exporter beside the servers. */
+
+export interface MonitoringPlan {
+  readonly containers: readonly ContainerPlan[];
+  readonly files: readonly FilesPlan[];
+}
+
+export function monitoring(
+  servers: readonly ServerPlan[],
+  { monitoring: watched }: Pick<PlatformConfig, "monitoring">,
+  docker: DockerConfig,
+): MonitoringPlan {
+  const { prometheus, grafana } = docker.monitoring;
+  const exporter = hasExporter(servers, docker);
+  const platform = monitoredPlatform(servers, watched, {
+    scope: {},
+    scrapeInterval,
+    gpu: exporter ? "dcgm" : "none",
+    kubernetes: false,
+  });
+  return {
+    containers: [
+      ...(exporter ? [exporterContainer(docker)] : []),
+      ...(prometheus ? [prometheusContainer(docker)] : []),
+      ...(grafana ? [grafanaContainer(docker)] : []),
+    ],
+    files: [
+      ...(prometheus ? [prometheusFiles(platform, scrapeTargets(servers, exporter), docker)] : []),
+      ...(grafana ? [grafanaFiles(platform, docker)] : []),
+    ],
+  };
+}
+
+/** Seconds. */
+const scrapeInterval = 5;
+
+function hasExporter(
+  servers: readonly ServerPlan[],
+  { monitoring: { dcgmExporter } }: DockerConfig,
+): boolean {
+  return dcgmExporter ?? servers.some(({ devices }) => devices !== undefined);
+}
+
+function scrapeTargets(servers: readonly ServerPlan[], exporter: boolean): ScrapeTarget[] {
+  return [
+    ...servers.flatMap(({ name, replicas }) =>
+      Array.from({ length: replicas }, (_, i) => ({
+        job: "triton",
+        address: `${replicaAlias(name, i)}:${String(ports.metrics)}`,
+        labels: { server: name, replica: replicaName(name, i) },
+      })),
+    ),
+    { job: "haproxy", address: `balancer:${String(ports.metrics)}`, labels: {} },
+    { job: "prometheus", address: `localhost:${String(ports.prometheus)}`, labels: {} },
+    ...(exporter
+      ? [{ job: "dcgm", address: `dcgm-exporter:${String(ports.dcgmExporter)}`, labels: {} }]
+      : []),
+  ];
+}
+
+const mebibyte = 1024 ** 2;
+
+/** What containers of the monitoring have in common. */
+const common = {
+  environment: {},
+  labels: {},
+  capabilities: [],
+  ulimits: {},
+  stop: { signal: "SIGTERM", grace: 30 },
+  // Each has a volume or a port to itself.
+  order: "oldFirst",
+} as const;
+
+function prometheusContainer({
+  images,
+  address,
+  ports: published,
+  monitoring: config,
+}: DockerConfig): ContainerPlan {
+  return {
+    ...common,
+    name: "prometheus",
+    service: "prometheus",
+    image: images.prometheus,
+    entrypoint: ["prometheus"],
+    command: [
+      `--config.file=${places.prometheus}/${prometheusFile}`,
+      `--storage.tsdb.path=${places.prometheusData}`,
+      `--storage.tsdb.retention.time=${String(Math.floor(config.retention / 1e6))}s`,
+    ],
+    user: users.prometheus,
+    networks: [
+      { network: "inside", aliases: ["prometheus"] },
+      { network: "outside", aliases: [] },
+    ],
+    ports: [
+      { setting: "ports.prometheus", address, external: published.prometheus, internal: ports.prometheus },
+    ],
+    mounts: [
+      { volume: "prometheus", target: places.prometheus, readOnly: true },
+      { volume: "prometheus-data", target: places.prometheusData, readOnly: false },
+    ],
+    tmpfs: { "/tmp": "" },
+    memory: 2_048 * mebibyte,
+    health: {
+      // The image has no curl; older ones have no `promtool check ready`.
+      test: [
+        "CMD",
+        "promtool",
+        "query",
+        "instant",
+        `http://127.0.0.1:${String(ports.prometheus)}`,
+        "vector(1)",
+      ],
+      interval: 5,
+      timeout: 5,
+      retries: 6,
+      startPeriod: 30,
+    },
+  };
+}
+
+const prometheusFile = "prometheus.yml";
+const rulesFile = "rules.yml";
+
+function prometheusFiles(
+  platform: MonitoredPlatform,
+  targets: readonly ScrapeTarget[],
+  { images }: DockerConfig,
+): FilesPlan {
+  return {
+    volume: "prometheus",
+    service: "prometheus",
+    place: places.prometheus,
+    image: images.prometheus,
+    files: [
+      {
+        path: rulesFile,
+        content: renderRules(ruleFile(platform)),
+        check: ["promtool", "check", "rules", "{}"],
+      },
+      {
+        path: prometheusFile,
+        content: renderPrometheusConfig(targets, {
+          interval: scrapeInterval,
+          // Relative to this file.
+          ruleFiles: [rulesFile],
+        }),
+        check: ["promtool", "check", "config", "{}"],
+      },
+    ],
+    reloadSignal: "HUP",
+  };
+}
+
+/** Whoever reaches it may look; nobody logs in, and everything it shows is a file. */
+function grafanaContainer({ images, address, ports: published }: DockerConfig): ContainerPlan {
+  return {
+    ...common,
+    name: "grafana",
+    service: "grafana",
+    image: images.grafana,
+    entrypoint: ["/run.sh"],
+    command: [],
+    environment: {
+      GF_PATHS_PROVISIONING: `${places.grafana}/provisioning`,
+      GF_AUTH_ANONYMOUS_ENABLED: "true",
+      GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
+      GF_AUTH_DISABLE_LOGIN_FORM: "true",
+      GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true",
+      GF_ANALYTICS_REPORTING_ENABLED: "false",
+      GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
+    },
+    user: users.grafana,
+    networks: [
+      { network: "inside", aliases: ["grafana"] },
+      { network: "outside", aliases: [] },
+    ],
+    ports: [{ setting: "ports.grafana", address, external: published.grafana, internal: ports.grafana }],
+    mounts: [
+      { volume: "grafana", target: places.grafana, readOnly: true },
+      { volume: "grafana-data", target: places.grafanaData, readOnly: false },
+    ],
+    tmpfs: { "/tmp": "" },
+    memory: 512 * mebibyte,
+    health: {
+      test: ["CMD", "wget", "-q", "-O", "/dev/null", `http://127.0.0.1:${String(ports.grafana)}/api/health`],
+      interval: 5,
+      timeout: 5,
+      retries: 6,
+      startPeriod: 30,
+    },
+  };
+}
+
+/** Grafana looks for changed dashboards itself. Source: Grafana, "Provision Grafana", dashboards and data sources. */
+function grafanaFiles(platform: MonitoredPlatform, { images }: DockerConfig): FilesPlan {
+  const folder = "dashboards";
+  const datasources = {
+    apiVersion: 1,
+    datasources: [
+      {
+        name: "Prometheus",
+        uid: "prometheus",
+        type: "prometheus",
+        access: "proxy",
+        url: `http://prometheus:${String(ports.prometheus)}`,
+        isDefault: true,
+        editable: false,
+      },
+    ],
+  };
+  const providers = {
+    apiVersion: 1,
+    providers: [
+      {
+        name: "triton-platform",
+        type: "file",
+        disableDeletion: true,
+        allowUiUpdates: false,
+        updateIntervalSeconds: 10,
+        options: { path: `${places.grafana}/${folder}` },
+      },
+    ],
+  };
+  return {
+    volume: "grafana",
+    service: "grafana",
+    place: places.grafana,
+    image: images.grafana,
+    files: [
+      { path: "provisioning/datasources/prometheus.yaml", content: yaml.dump(datasources) },
+      { path: "provisioning/dashboards/triton-platform.yaml", content: yaml.dump(providers) },
+      ...dashboardsOf(platform).map((plan) => ({
+        path: `${folder}/${plan.id}.json`,
+        content: `${JSON.stringify(grafanaDashboard(plan), null, 2)}\n`,
+      })),
+    ],
+  };
+}
+
+/** It reads the GPUs' counters, for which the kernel wants an administrator. Source: dcgm-exporter's README. */
+function exporterContainer({ images }: DockerConfig): ContainerPlan {
+  return {
+    ...common,
+    name: "dcgm-exporter",
+    service: "dcgm-exporter",
+    image: images.dcgmExporter,
+    entrypoint: ["dcgm-exporter"],
+    command: ["--address", `:${String(ports.dcgmExporter)}`],
+    networks: [{ network: "inside", aliases: ["dcgm-exporter"] }],
+    ports: [],
+    mounts: [],
+    tmpfs: { "/tmp": "" },
+    gpus: "all",
+    capabilities: ["SYS_ADMIN"],
+    memory: 512 * mebibyte,
+  };
+}
