@@ -47,18 +47,7 @@ export async function runningContainers(host: string, stack: string): Promise<Ru
     const listed = await new DockerCli(host).run([
       ...["ps", "--all", "--no-trunc", "--filter", `label=${labels.stack}=${stack}`, "--format", columns],
     ]);
-    return listed
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => {
-        const [id = "", service = "", server = "", replica = "", status = ""] = line.split("\t");
-        return {
-          id,
-          name: service === "triton" ? `${server}-${replica}` : service,
-          status,
-          isReady: /^Up .*(?<!un)healthy\)|^Up (?!.*\()/.test(status),
-        };
-      });
+    return parseContainers(listed);
   } catch (error) {
     if (!(error instanceof DockerError)) throw error;
     throw new UserError(
@@ -66,4 +55,21 @@ export async function runningContainers(host: string, stack: string): Promise<Ru
       `try docker --host ${host} version`,
     );
   }
+}
+
+/** A line for each, of id, service, server, replica and status; exported for its test. */
+export function parseContainers(listed: string): RunningContainer[] {
+  return listed
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => {
+      const [id = "", service = "", server = "", replica = "", status = ""] = line.split("\t");
+      return {
+        id,
+        name: service === "triton" ? `${server}-${replica}` : service,
+        status,
+        // In brackets Docker tells health, where there is a check of it, and that one is paused.
+        isReady: status.startsWith("Up ") && (status.endsWith("(healthy)") || !status.includes("(")),
+      };
+    });
 }

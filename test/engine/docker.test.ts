@@ -47,7 +47,7 @@ const containerSchema = z.object({
 type Inspected = z.output<typeof containerSchema>;
 
 describe.skipIf(missing.length > 0)(
-  clusterSuite("the docker target on a real Docker, without GPUs", missing),
+  clusterSuite("the docker target on a real Docker, over ssh:// and without GPUs", missing),
   () => {
     let docker: DockerHost;
     let stack: TestStack;
@@ -75,7 +75,10 @@ describe.skipIf(missing.length > 0)(
         },
         { "/prometheus": 65_534 },
       );
-      stack = await TestStack.create(config(), docker.env);
+      stack = await TestStack.create(config(), {
+        DOCKER_CONFIG: docker.env.DOCKER_CONFIG,
+        PATH: [docker.standInForSsh(), process.env.PATH ?? ""].join(path.delimiter),
+      });
       endings.unshift(() => {
         stack.remove();
       });
@@ -103,7 +106,7 @@ describe.skipIf(missing.length > 0)(
 
     function dockerConfig(fields: object = {}): object {
       return {
-        host: docker.env.DOCKER_HOST,
+        host: "ssh://deploy@gpu-host.example.com",
         images: { triton: images.triton, haproxy: images.triton, prometheus: images.prometheus },
         // Nobody may raise the limit of locked memory here.
         ulimits: { stack: 67_108_864 },

@@ -118,7 +118,7 @@ describe("DockerPlatform", () => {
       mounts: [{ type: "volume", source: "triton-models-volume-1a2b3c4", target: "/models", readOnly: true }],
       stopTimeout: 75,
       destroyGraceSeconds: 75,
-      healthcheck: { interval: "2s", timeout: "10s", startPeriod: expect.stringMatching(/^1m\d+s$/) },
+      healthcheck: { interval: "2s", timeout: "10s", retries: 6, startPeriod: "1m1s" },
     });
     // Its place behind the balancer waits for it.
     expect(inputs).not.toHaveProperty("wait");

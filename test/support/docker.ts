@@ -75,6 +75,19 @@ export class DockerHost {
     };
   }
 
+  /**
+   * A folder for PATH whose `ssh` reaches this Docker, whoever and whatever machine it is called for: what Docker's clients do
+   * over ssh:// without a server of ssh.
+   */
+  standInForSsh(): string {
+    const folder = path.join(this.#directory, "ssh");
+    mkdirSync(folder);
+    // Options, user and machine come before the command, which is one word or several.
+    const script = `#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift 2\nDOCKER_HOST=${this.env.DOCKER_HOST} exec sh -c "$*"\n`;
+    writeFileSync(path.join(folder, "ssh"), script, { mode: 0o755 });
+    return folder;
+  }
+
   /** What a command begins with that is to reach what containers publish on this Docker's loopback address. */
   get inside(): readonly string[] {
     return ["nsenter", "--target", String(this.#namespaces.pid ?? ""), "--net"];

@@ -1,10 +1,10 @@
 """Calls a platform over HTTP and gRPC, with an API key, until told to stop.
 
 Standard input: a JSON line `{"host", "key", "tls": {"name", "authorities"}}`: the balancer's address, the API
-key, and under TLS its name in the certificate and the PEM file of who signed that; then any line stops. Standard output: a line
-`ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12}, "llm": {"ok": 12},
-"llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by error. Nothing is
-tried again. Stops by itself after 180 s.
+key, and under TLS its name in the certificate and the PEM file of who signed that; then any line stops.
+Standard output: a line `ready` after the first answers, then JSON: `{"http": {"x2": 12}, "grpc": {"x2": 12},
+"llm": {"ok": 12}, "llm-grpc": {"ok": 12}}`, counts by the factor that the model has multiplied by, or by
+error. Nothing is tried again. Stops by itself after 180 s.
 """
 
 import asyncio
