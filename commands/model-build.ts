@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { withKnownHashes } from "../components/hash-cache.ts";
 import { loadModels, locate } from "../core/spec/load.ts";
 import { parseValue } from "../core/spec/parse.ts";
 import { platformSchema } from "../core/spec/platform.ts";
@@ -12,6 +13,7 @@ import { copyFile } from "./files/copy.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
+import { projectRoot } from "./setup/places.ts";
 import { UserError } from "./setup/user-error.ts";
 
 const usage = `npm run model:build -- <models folder> --out <repository folder> [options]
@@ -44,7 +46,9 @@ export async function main(args: string[]): Promise<void> {
     refuseFilled(out);
   });
 
-  const { value: models, problems: shape } = loadModels(userPath(folder));
+  const { value: models, problems: shape } = withKnownHashes(projectRoot, (known) =>
+    loadModels(userPath(folder), known),
+  );
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const server = {
     release: releaseOf(values.release),

@@ -2,7 +2,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, cpSync, rmSync, wri
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
+import { withKnownHashes } from "../../components/hash-cache.ts";
 import { formatLock, listArtifacts, lockFilename, readArtifacts } from "../../core/spec/artifacts.ts";
+import { projectRoot } from "../setup/places.ts";
 import { UserError } from "../setup/user-error.ts";
 
 /** The script that makes a model's artifacts: `python build.py --out <folder>` writes its version folders there. */
@@ -31,7 +33,7 @@ export async function buildModel(directory: string, python: string): Promise<voi
 /** Writes what the version folders hold into `artifacts.lock`; true where that changed it. */
 export function relock(directory: string): boolean {
   const file = path.join(directory, lockFilename);
-  const artifacts = listArtifacts(directory);
+  const artifacts = withKnownHashes(projectRoot, (known) => listArtifacts(directory, known));
   if (artifacts.length === 0) return false;
   const text = formatLock(artifacts);
   if (existsSync(file) && readFileSync(file, "utf8") === text) return false;
@@ -43,7 +45,9 @@ export function relock(directory: string): boolean {
 export async function buildMissing(folder: string, python: string): Promise<void> {
   for (const directory of modelFolders(folder)) {
     if (!existsSync(path.join(directory, buildScript))) continue;
-    const { artifacts } = readArtifacts(directory, lockFilename);
+    const { artifacts } = withKnownHashes(projectRoot, (known) =>
+      readArtifacts(directory, lockFilename, known),
+    );
     if (artifacts.files.length > 0 && artifacts.missing.length === 0) continue;
     console.log(`  building ${path.basename(directory)} …`);
     await buildModel(directory, python);

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, s
 import path from "node:path";
 import yaml from "js-yaml";
 import * as z from "zod";
+import { isSettled, stampOf, worthKnowing, type KnownHashes } from "./known-hashes.ts";
 import { parseYaml, type Parsed } from "./parse.ts";
 import { ProblemsError, type Problem } from "./problem.ts";
 import type { Bytes } from "./units.ts";
@@ -54,10 +55,11 @@ export function formatLock(artifacts: readonly Artifact[]): string {
 export function readArtifacts(
   directory: string,
   file: string,
+  known?: KnownHashes,
 ): { readonly artifacts: Artifacts; readonly problems: readonly Problem[] } {
   const [regular, others] = partition(versionedFiles(directory), (name) => isRegular(directory, name));
   const unreadable = others.map((name) => neitherFileNorFolder(path.join(path.dirname(file), name)));
-  const onDisk = new Map(regular.map((name) => [name, hashFile(directory, name)]));
+  const onDisk = new Map(regular.map((name) => [name, hashFile(directory, name, known)]));
   const lock = readLock(directory, file);
   if ("problems" in lock) {
     return {
@@ -89,8 +91,8 @@ function readLock(directory: string, file: string): Parsed<z.output<typeof lockS
 }
 
 /** Every file in the numbered folders of a model, hashed, sorted by path. */
-export function listArtifacts(directory: string): Artifact[] {
-  return versionedFiles(directory).map((file) => hashFile(directory, file));
+export function listArtifacts(directory: string, known?: KnownHashes): Artifact[] {
+  return versionedFiles(directory).map((file) => hashFile(directory, file, known));
 }
 
 function versionedFiles(directory: string): string[] {
@@ -109,23 +111,40 @@ export function versionFolders(directory: string): string[] {
 }
 
 /**
- * Size and sha256 of a file, read in pieces: weights may be larger than memory. Of what is neither a file nor a folder a
- * ProblemsError is thrown: reading a pipe might never end.
+ * Size and sha256 of a file. One that is `known` is not read. Of what is neither a file nor a folder a ProblemsError is
+ * thrown: reading a pipe might never end.
  */
-export function hashFile(directory: string, file: string): Artifact {
-  const full = path.join(directory, file);
+export function hashFile(directory: string, file: string, known?: KnownHashes): Artifact {
+  const full = path.resolve(directory, file);
   if (!isRegular(directory, file)) throw new ProblemsError([neitherFileNorFolder(full)]);
+  const before = statSync(full, { bigint: true });
+  const memory = before.size < worthKnowing ? undefined : known;
+  const stamp = stampOf(before);
+  const found = memory?.find(full, stamp);
+  if (found !== undefined) return { path: file, bytes: Number(before.size), sha256: found };
+  const readFrom = new Date();
+  const content = readContent(full);
+  // What changes while it is read is of no content that could be known.
+  if (isSettled(before, readFrom) && stampOf(statSync(full, { bigint: true })) === stamp)
+    memory?.remember(full, stamp, content.sha256);
+  return { path: file, ...content };
+}
+
+/** Read in pieces: weights may be larger than memory. */
+function readContent(full: string): Pick<Artifact, "bytes" | "sha256"> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(4 * 1024 * 1024);
   const handle = openSync(full, "r");
+  let bytes = 0;
   try {
     for (let read = readSync(handle, buffer); read > 0; read = readSync(handle, buffer)) {
       hash.update(buffer.subarray(0, read));
+      bytes += read;
     }
   } finally {
     closeSync(handle);
   }
-  return { path: file, bytes: statSync(full).size, sha256: hash.digest("hex") };
+  return { bytes, sha256: hash.digest("hex") };
 }
 
 /** Whether something is a file, or a link to one. Something that is not there is for whoever reads it to tell. */
