@@ -1,0 +1,33 @@
+import { S3Client } from "@aws-sdk/client-s3";
+import { present } from "../../core/objects.ts";
+
+export interface S3Reach {
+  /** Default: us-east-1, and where S3 says that the bucket is elsewhere, there. */
+  readonly region?: string | undefined;
+  /** Another S3 than Amazon's. */
+  readonly endpoint?: string | undefined;
+}
+
+/** Credentials are those of the machine: AWS's default chain. */
+export function s3Client(
+  { region = "us-east-1", endpoint }: S3Reach,
+  followRegionRedirects = false,
+): S3Client {
+  return new S3Client({
+    region,
+    followRegionRedirects,
+    // Other S3s are reached by path; their names have no bucket in front.
+    ...present({ endpoint, forcePathStyle: endpoint !== undefined }),
+    maxAttempts: 5,
+    // What is sent is signed with its sha256; newer checksums are refused by older S3s.
+    requestChecksumCalculation: "WHEN_REQUIRED",
+    responseChecksumValidation: "WHEN_REQUIRED",
+    requestHandler: { connectionTimeout: 10_000, socketTimeout: 120_000 },
+  });
+}
+
+/** Whether two endpoints are one S3, which can copy between its buckets and regions. Amazon's has none. */
+export function isSameS3(one: string | undefined, other: string | undefined): boolean {
+  const of = (endpoint: string | undefined): string => (endpoint === undefined ? "" : new URL(endpoint).href);
+  return of(one) === of(other);
+}
