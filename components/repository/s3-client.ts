@@ -1,4 +1,5 @@
 import { S3Client } from "@aws-sdk/client-s3";
+import process from "node:process";
 import { present } from "../../core/objects.ts";
 
 export interface S3Reach {
@@ -8,11 +9,15 @@ export interface S3Reach {
   readonly endpoint?: string | undefined;
 }
 
+/** The SDK is pinned here: which Node its later versions want is no news for whoever publishes models. */
+const silenceNodeNews = "AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED";
+
 /** Credentials are those of the machine: AWS's default chain. */
 export function s3Client(
   { region = "us-east-1", endpoint }: S3Reach,
   followRegionRedirects = false,
 ): S3Client {
+  process.env[silenceNodeNews] ??= "true";
   return new S3Client({
     region,
     followRegionRedirects,
