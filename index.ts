@@ -1,5 +1,6 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
+import { withKnownHashes } from "./components/hash-cache.ts";
 import { refusal, type Target } from "./components/target.ts";
 import { loadModels } from "./core/spec/load.ts";
 import { parsePlatform, servesModels, type PlatformConfig } from "./core/spec/platform.ts";
@@ -15,7 +16,7 @@ export default async function program(): Promise<Record<string, unknown>> {
   const config = parsed.value;
   // A stack that makes a cluster alone is not touched by what is wrong with a model.
   const { value: models, problems } = servesModels(config)
-    ? loadModels(path.resolve(project, config.models))
+    ? withKnownHashes(project, (known) => loadModels(path.resolve(project, config.models), known))
     : { value: [], problems: [] };
 
   const target = await loadTarget[config.target]();

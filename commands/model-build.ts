@@ -1,17 +1,24 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { withKnownHashes } from "../components/hash-cache.ts";
 import { loadModels, locate } from "../core/spec/load.ts";
 import { parseValue } from "../core/spec/parse.ts";
 import { platformSchema } from "../core/spec/platform.ts";
 import { formatAdvice, formatProblems, ProblemsError, refuse } from "../core/spec/problem.ts";
 import { newestRelease, oldestRelease, type Release } from "../core/triton/releases.ts";
-import { buildRepository, type RepositoryFile } from "../core/triton/repository.ts";
+import {
+  absentProblems,
+  buildRepository,
+  withoutSources,
+  type RepositoryFile,
+} from "../core/triton/repository.ts";
 import { checkModels } from "../core/triton/rules/index.ts";
 import { copyFile } from "./files/copy.ts";
 import { replaceFolder } from "./files/replace.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
+import { projectRoot } from "./setup/places.ts";
 import { UserError } from "./setup/user-error.ts";
 
 const usage = `npm run model:build -- <models folder> --out <repository folder> [options]
@@ -44,7 +51,9 @@ export async function main(args: string[]): Promise<void> {
     refuseFilled(out);
   });
 
-  const { value: models, problems: shape } = loadModels(userPath(folder));
+  const { value: models, problems: shape } = withKnownHashes(projectRoot, (known) =>
+    loadModels(userPath(folder), known),
+  );
   const byName = new Map(models.map((model) => [model.spec.name, model]));
   const server = {
     release: releaseOf(values.release),
@@ -52,10 +61,10 @@ export async function main(args: string[]): Promise<void> {
     customAgents: [],
   };
   const { problems: meaning, advice } = checkModels(models, byName, () => server);
-  const problems = locate([...shape, ...meaning], models);
+  const problems = locate([...shape, ...meaning, ...models.flatMap(absentProblems)], models);
   if (!values["no-check"]) refuse(problems);
 
-  const { files, hash } = buildRepository(models);
+  const { files, hash } = buildRepository(models.map(withoutSources));
   await writingTo(out, () => writeRepository(out, files));
   console.log(
     `${String(models.length)} models for Triton ${server.release}, ${String(files.length)} files, content hash ${hash}\n${path.resolve(out)}`,
@@ -87,7 +96,7 @@ async function writeRepository(folder: string, files: readonly RepositoryFile[])
       if ("file" in from && !existsSync(from.file)) continue;
       mkdirSync(path.dirname(target), { recursive: true });
       if ("content" in from) writeFileSync(target, from.content);
-      else await copyFile(from.file, target);
+      else if ("file" in from) await copyFile(from.file, target);
     }
   });
 }

@@ -24,6 +24,11 @@ export async function main(args: string[]): Promise<void> {
       console.log(`${name}: building`);
       await buildModel(folder, python.executable);
     }
-    console.log(`${name}: ${relock(folder) ? "artifacts.lock written" : "as pinned"}`);
+    const { isNew, differing } = relock(folder);
+    console.log(`${name}: ${isNew ? "artifacts.lock written" : "as pinned"}`);
+    for (const { path: file, source } of differing)
+      console.log(
+        `${name}: ${file} is another one here than in ${source?.uri ?? ""}, which stays pinned: remove it here, or upload it and run npm run model:reference; to pin the one here, take the entry out of artifacts.lock first`,
+      );
   }
 }

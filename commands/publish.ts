@@ -2,10 +2,10 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { FolderStore } from "../components/repository/folder-store.ts";
 import { publish, sweep } from "../components/repository/publish.ts";
-import { StoreError } from "../components/repository/store.ts";
 import { repositoryBytes, type ServerPlan } from "../core/platform.ts";
 import { entriesIn, entryKey, entryPrefix } from "../core/repository/layout.ts";
 import type { Bytes } from "../core/spec/units.ts";
+import { spoken } from "./files/spoken.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
 import { runSteps } from "./setup/steps.ts";
@@ -97,16 +97,6 @@ function titleOf({ name, repository, config: { rollback } }: ServerPlan): string
 
 function mebibytes(bytes: Bytes): string {
   return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
-}
-
-/** What is wrong with the store or the files is the user's to mend. */
-async function spoken<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    throw new UserError(error.problem, error.hint, { cause: error });
-  }
 }
 
 function retainFrom(text: string): number {

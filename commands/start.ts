@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { withKnownHashes } from "../components/hash-cache.ts";
 import { prepareLocal, type PreparedLocal } from "../components/local/prepare.ts";
 import type { LocalPlan } from "../core/local/plan.ts";
 import { loadModels } from "../core/spec/load.ts";
@@ -27,7 +28,7 @@ export async function main(args: string[]): Promise<void> {
 
   // Everything that can be wrong is found before anything changes.
   const file = `Pulumi.${stackName}.yaml`;
-  const models = loadModels(folder);
+  const models = withKnownHashes(projectRoot, (known) => loadModels(folder, known));
   const prepared = prepareLocal(models.value, file, {
     config,
     tools,

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
+import { withKnownHashes } from "../components/hash-cache.ts";
 import { capacityPicture } from "../core/capacity/check.ts";
 import { planPlatform } from "../core/platform.ts";
 import { loadModels, locate } from "../core/spec/load.ts";
@@ -28,7 +29,9 @@ export function main(args: string[]): Promise<void> {
     console.log(`${file} is as it should be, as far as AWS need not be asked. It serves no models.`);
     return Promise.resolve();
   }
-  const models = loadModels(path.resolve(projectRoot, config.models));
+  const models = withKnownHashes(projectRoot, (known) =>
+    loadModels(path.resolve(projectRoot, config.models), known),
+  );
   const { value: plan, problems } = planPlatform(models.value, config, file);
   const picture = capacityPicture(plan.capacity);
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);

@@ -13,12 +13,18 @@ export function readText(file: string): string | undefined {
 
 /** Only what is pinned is deployed: else two machines would deploy different things from the same commit. */
 export function unlockedProblems(models: readonly Model[]): Problem[] {
-  return models.flatMap(({ file, artifacts: { unlocked } }) =>
-    unlocked.map((path) => ({
-      file,
-      path: "",
-      message: `the file ${path} is not what artifacts.lock pins`,
-      hint: "run `npm run models`, which pins it, and commit artifacts.lock",
-    })),
+  return models.flatMap(({ file, artifacts: { unlocked, sources } }) =>
+    unlocked.map((path) => {
+      const source = sources.get(path);
+      return {
+        file,
+        path: "",
+        message: `the file ${path} is not what artifacts.lock pins`,
+        hint:
+          source === undefined
+            ? "run `npm run models`, which pins it, and commit artifacts.lock"
+            : `remove it, and ${source.uri} is served; or upload it there, and pin that with \`npm run model:reference\``,
+      };
+    }),
   );
 }

@@ -188,6 +188,7 @@ function watched(size: number): MonitoredPlatform {
       files: [{ path: "1/model.onnx", bytes: 1, sha256: "0".repeat(64) }],
       unlocked: [],
       missing: [],
+      sources: new Map(),
     },
     companions: [],
   }));

@@ -1,6 +1,14 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
-import { formatLock, lockFilename, type Artifact } from "../../core/spec/artifacts.ts";
+import {
+  formatLock,
+  isVersioned,
+  lockFilename,
+  readLock,
+  relocked,
+  type Artifact,
+  type LockedArtifact,
+} from "../../core/spec/artifacts.ts";
 import { specFilename } from "../../core/spec/load.ts";
 import { nameProblems } from "../../core/spec/model-name.ts";
 import type { Problem } from "../../core/spec/problem.ts";
@@ -101,14 +109,17 @@ async function describeFolder(
   { files }: ModelFiles,
   { configOnly }: ImportOptions,
   report: Report,
-): Promise<Imported> {
+): Promise<Imported | Refused> {
   const artifacts: Artifact[] = [];
   const progress = progressOf(model, report);
   for (const file of configOnly ? [] : files.filter(isVersioned)) {
     const content = await hashFile(path.join(target, file.path), progress(file));
     artifacts.push({ path: file.path, ...content });
   }
-  writeLock(target, artifacts);
+  const locked = readLock(target, path.join(target, lockFilename));
+  if ("problems" in locked) return { problems: locked.problems };
+  // What lies in S3 is not in the folder, and stays pinned.
+  if (!configOnly) writeLock(target, relocked(artifacts, locked.value).artifacts);
   writeSpec(target, target, model.document);
   return model;
 }
@@ -142,10 +153,6 @@ function progressOf({ spec }: ImportedModel, report: Report) {
       done += bytes;
       report(`${spec.name}: ${file.path}, ${formatBytes(done)}`);
     };
-}
-
-function isVersioned(file: Pick<ModelFile, "path">): boolean {
-  return /^[1-9]\d*\//.test(file.path);
 }
 
 /** Writes a spec into a folder; `home` is where it is to lie in the end. */
@@ -246,7 +253,7 @@ function firstNames(names: readonly string[]): string {
   return `${names.slice(0, most).join(", ")}${more}`;
 }
 
-function writeLock(directory: string, artifacts: readonly Artifact[]): void {
+function writeLock(directory: string, artifacts: readonly LockedArtifact[]): void {
   if (artifacts.length > 0) replaceFile(path.join(directory, lockFilename), formatLock(artifacts));
 }
 

@@ -2,7 +2,18 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, cpSync, rmSync, wri
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { formatLock, listArtifacts, lockFilename, readArtifacts } from "../../core/spec/artifacts.ts";
+import { withKnownHashes } from "../../components/hash-cache.ts";
+import {
+  formatLock,
+  listArtifacts,
+  lockFilename,
+  readArtifacts,
+  readLock,
+  relocked,
+  type LockedArtifact,
+} from "../../core/spec/artifacts.ts";
+import { ProblemsError } from "../../core/spec/problem.ts";
+import { projectRoot } from "../setup/places.ts";
 import { UserError } from "../setup/user-error.ts";
 
 /** The script that makes a model's artifacts: `python build.py --out <folder>` writes its version folders there. */
@@ -28,23 +39,35 @@ export async function buildModel(directory: string, python: string): Promise<voi
   }
 }
 
-/** Writes what the version folders hold into `artifacts.lock`; true where that changed it. */
-export function relock(directory: string): boolean {
+/**
+ * Writes what the version folders hold into `artifacts.lock`: `isNew` where that changed it. Files that it says to lie in
+ * S3 stay pinned as they are; `differing` are those that have another content in the folder.
+ */
+export function relock(directory: string): {
+  readonly isNew: boolean;
+  readonly differing: readonly LockedArtifact[];
+} {
   const file = path.join(directory, lockFilename);
-  const artifacts = listArtifacts(directory);
-  if (artifacts.length === 0) return false;
+  const locked = readLock(directory, file);
+  const before = existsSync(file) ? readFileSync(file, "utf8") : "";
+  if ("problems" in locked && before.includes("s3://")) throw new ProblemsError(locked.problems);
+  const found = withKnownHashes(projectRoot, (known) => listArtifacts(directory, known));
+  const { artifacts, differing } = relocked(found, "problems" in locked ? [] : locked.value);
   const text = formatLock(artifacts);
-  if (existsSync(file) && readFileSync(file, "utf8") === text) return false;
-  writeFileSync(file, text);
-  return true;
+  const isNew = artifacts.length > 0 && before !== text;
+  if (isNew) writeFileSync(file, text);
+  return { isNew, differing };
 }
 
 /** Builds the models that have a build script and lack an artifact the lock pins, or any at all. */
 export async function buildMissing(folder: string, python: string): Promise<void> {
   for (const directory of modelFolders(folder)) {
     if (!existsSync(path.join(directory, buildScript))) continue;
-    const { artifacts } = readArtifacts(directory, lockFilename);
-    if (artifacts.files.length > 0 && artifacts.missing.length === 0) continue;
+    const { artifacts } = withKnownHashes(projectRoot, (known) =>
+      readArtifacts(directory, lockFilename, known),
+    );
+    const { files, missing, sources } = artifacts;
+    if (files.length > 0 && missing.every((name) => sources.has(name))) continue;
     console.log(`  building ${path.basename(directory)} …`);
     await buildModel(directory, python);
   }

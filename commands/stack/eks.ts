@@ -1,5 +1,6 @@
 import path from "node:path";
 import { prepareEks, type PreparedEks } from "../../components/aws/prepare.ts";
+import { withKnownHashes } from "../../components/hash-cache.ts";
 import { loadModels, type Model } from "../../core/spec/load.ts";
 import { servesModels, type PlatformConfig } from "../../core/spec/platform.ts";
 import { ProblemsError, refuse, type Checked } from "../../core/spec/problem.ts";
@@ -8,8 +9,7 @@ import type { NamedStack } from "./config.ts";
 
 /**
  * The plan of a stack with the target `eks`, without credentials: AWS is asked for nothing. HolySheep's key is set where the
- * stack is deployed; a plan needs none. `models` are those of the stack, where they are loaded already: loading hashes their
- * files. Throws all problems at once.
+ * stack is deployed; a plan needs none. `models` are those of the stack, where they are loaded already. Throws all problems at once.
  */
 export function planEksStack({ config, file, stack }: NamedStack, models = modelsOf(config)): PreparedEks {
   const options = { config, project: projectRoot, stack, hasApiKey: true };
@@ -21,6 +21,6 @@ export function planEksStack({ config, file, stack }: NamedStack, models = model
 
 function modelsOf(config: PlatformConfig): Checked<readonly Model[]> {
   return servesModels(config)
-    ? loadModels(path.resolve(projectRoot, config.models))
+    ? withKnownHashes(projectRoot, (known) => loadModels(path.resolve(projectRoot, config.models), known))
     : { value: [], problems: [] };
 }

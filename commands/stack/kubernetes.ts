@@ -1,4 +1,5 @@
 import path from "node:path";
+import { withKnownHashes } from "../../components/hash-cache.ts";
 import { prepareKubernetes, type PreparedKubernetes } from "../../components/kubernetes/prepare.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { ProblemsError, refuse } from "../../core/spec/problem.ts";
@@ -7,12 +8,13 @@ import type { StackConfig } from "./config.ts";
 
 /**
  * The plan of a stack with the target `kubernetes`, without credentials or a cluster. HolySheep's key is set where the
- * stack is deployed; a plan needs none. `models` are those of the stack, where they are loaded already: loading hashes their
- * files. Throws all problems at once.
+ * stack is deployed; a plan needs none. `models` are those of the stack, where they are loaded already. Throws all problems at once.
  */
 export function planStack(
   { config, file }: StackConfig,
-  models = loadModels(path.resolve(projectRoot, config.models)),
+  models = withKnownHashes(projectRoot, (known) =>
+    loadModels(path.resolve(projectRoot, config.models), known),
+  ),
 ): PreparedKubernetes {
   const prepared = prepareKubernetes(models.value, file, { config, project: projectRoot, hasApiKey: true });
   if ("problems" in prepared) throw new ProblemsError([...models.problems, ...prepared.problems]);

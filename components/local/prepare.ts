@@ -12,6 +12,7 @@ import { planPlatform } from "../../core/platform.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
 import { locate, type Model } from "../../core/spec/load.ts";
 import type { Advice, Checked } from "../../core/spec/problem.ts";
+import { absentProblems, withoutSources } from "../../core/triton/repository.ts";
 import { runOnCpu, type AdapterSource } from "../../core/triton/cpu-adapter.ts";
 
 /** The CPU adapter's modules; they stand beside every artifact that has no backend here. */
@@ -36,8 +37,11 @@ export function prepareLocal(
   const notes: string[] = [];
   const { value, problems } = planPlatform(models, options.config, file, (model) => {
     const result = runOnCpu(model, adapter);
-    if ("difference" in result) notes.push(`${model.spec.name}: ${result.difference}`);
-    return result;
+    if (!("model" in result)) return result;
+    const [absent] = absentProblems(result.model);
+    if (absent !== undefined) return absent;
+    if (result.difference !== undefined) notes.push(`${model.spec.name}: ${result.difference}`);
+    return { ...result, model: withoutSources(result.model) };
   });
   for (const [name, { message, hint }] of value.leftOut)
     notes.push(`${name} is left out: ${message} (${hint})`);

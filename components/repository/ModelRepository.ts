@@ -13,7 +13,22 @@ export interface ModelRepositoryArgs {
   hash: pulumi.Input<string>;
   /** Left out, the repository must be there already, and nothing is uploaded. */
   files?: pulumi.Input<
-    { path: string; bytes: number; sha256: string; from: { content: string } | { file: string } }[]
+    {
+      path: string;
+      bytes: number;
+      sha256: string;
+      from:
+        | { content: string }
+        | { file: string }
+        | {
+            s3: {
+              uri: string;
+              versionId: string;
+              region?: string | undefined;
+              endpoint?: string | undefined;
+            };
+          };
+    }[]
   >;
   delivery: pulumi.Input<"loader" | "triton">;
   retain: pulumi.Input<number>;

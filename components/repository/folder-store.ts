@@ -47,6 +47,10 @@ export class FolderStore implements Store {
     return this.#whole(to, (file) => link(this.name(from), file));
   }
 
+  take(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   async remove(key: string): Promise<void> {
     await rm(this.name(key), { force: true });
     // The last one leaves no empty folders behind.

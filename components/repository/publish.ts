@@ -15,6 +15,7 @@ import {
 import { sha256 } from "../../core/spec/artifacts.ts";
 import type { Bytes } from "../../core/spec/units.ts";
 import { manifest, type RepositoryFile } from "../../core/triton/repository.ts";
+import { inParallel } from "./in-parallel.ts";
 import { StoreError, contentOf, type Store } from "./store.ts";
 
 /** A server's repository that is to be in a store. */
@@ -37,9 +38,6 @@ export interface Published {
   readonly bytes: Bytes;
 }
 
-/** Files on their way at the same time, each in up to four parts. */
-const transfers = 8;
-
 /**
  * Brings a repository to a store. Only what is missing is sent, the manifest after all of its blobs: broken off at any
  * point, it leaves nothing that could be taken for whole, and goes on from there the next time.
@@ -56,10 +54,9 @@ export async function publish(
   const missing = await missingBlobs(store, wanted);
   if (missing.length > 0 && files === undefined) throw incomplete(store, hash, missing);
   const sources = new Map(files?.map((file) => [file.sha256, file]));
-  await inParallel(missing, async ({ sha256, bytes }) => {
+  await inParallel(missing, async ({ sha256 }) => {
     const file = sources.get(sha256);
-    if (file === undefined) return;
-    await store.upload(blobKey(sha256), counted(contentOf(file), onBytes), bytes);
+    if (file !== undefined) await bring(store, file, onBytes);
   });
   if (tree) await plant(store, hash, wanted);
   if (files !== undefined) await store.write(manifestKey(hash), text);
@@ -192,6 +189,13 @@ async function missingInTree(
   return wanted.filter(({ path, bytes }) => there.get(`${treePrefix(hash)}${path}`) !== bytes);
 }
 
+/** What lies in S3 comes without passing through here where that can be. */
+async function bring(store: Store, file: RepositoryFile, onBytes: (bytes: Bytes) => void): Promise<void> {
+  const key = blobKey(file.sha256);
+  if ("s3" in file.from && (await store.take(file.from.s3, key, file))) onBytes(file.bytes);
+  else await store.upload(key, counted(contentOf(file), onBytes), file.bytes);
+}
+
 async function* counted(
   content: AsyncIterable<Buffer>,
   onBytes: (bytes: Bytes) => void,
@@ -200,21 +204,4 @@ async function* counted(
     onBytes(chunk.length);
     yield chunk;
   }
-}
-
-/** Works on some at a time. The first that fails lets those under way end and no other begin. */
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const failures: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift()) {
-      try {
-        await work(item);
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: transfers }, worker));
-  if (failures.length > 0) throw failures[0];
 }

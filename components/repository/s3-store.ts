@@ -7,14 +7,21 @@ import {
   GetObjectCommand,
   paginateListObjectsV2,
   PutObjectCommand,
-  S3Client,
   UploadPartCopyCommand,
+  type CompletedPart,
+  type S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { Readable } from "node:stream";
 import { present } from "../../core/objects.ts";
 import type { Bytes } from "../../core/spec/units.ts";
-import { StoreError, type Store } from "./store.ts";
+import { placeOf, type S3Object } from "../../core/spec/s3-object.ts";
+import type { RepositoryFile } from "../../core/triton/repository.ts";
+import { inParallel } from "./in-parallel.ts";
+import { s3Client, isSameS3 } from "./s3-client.ts";
+import { explained, type Explanation } from "./s3-errors.ts";
+import { pinnedObject } from "./s3-source.ts";
+import type { Store } from "./store.ts";
 
 export interface S3Place {
   readonly bucket: string;
@@ -25,27 +32,23 @@ export interface S3Place {
   readonly endpoint?: string | undefined;
 }
 
-/** S3 takes a multipart upload in 10 000 parts at most; a copy in one piece up to 5 GiB (S3 User Guide, Quotas). */
+/** S3 takes a multipart upload in 10 000 parts at most (S3 User Guide, Amazon S3 multipart upload limits). */
 const mostParts = 10_000;
 const partSize: Bytes = 8 * 1024 ** 2;
-const biggestCopy: Bytes = 5 * 1024 ** 3;
-const copyPartSize: Bytes = 1024 ** 3;
+
+/** How copies are made: S3 takes up to 5 GiB in one piece and as a part (API reference, CopyObject and UploadPartCopy). */
+const copySizes = { atOnce: 5 * 1024 ** 3, part: 1024 ** 3 } as const;
 
 /** A store below a prefix of a bucket. Credentials are those of the machine: AWS's default chain. */
 export class S3Store implements Store {
   readonly #client: S3Client;
 
-  constructor(private readonly place: S3Place) {
-    this.#client = new S3Client({
-      region: place.region,
-      // Other S3s are reached by path; their names have no bucket in front.
-      ...present({ endpoint: place.endpoint, forcePathStyle: place.endpoint !== undefined }),
-      maxAttempts: 5,
-      // What is sent is signed with its sha256; newer checksums are refused by older S3s.
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-      requestHandler: { connectionTimeout: 10_000, socketTimeout: 120_000 },
-    });
+  /** `sizes` are S3's own where they are left out; a test has no 5 GiB to copy. */
+  constructor(
+    private readonly place: S3Place,
+    private readonly sizes: { readonly atOnce: Bytes; readonly part: Bytes } = copySizes,
+  ) {
+    this.#client = s3Client(place);
   }
 
   name(key = ""): string {
@@ -102,12 +105,24 @@ export class S3Store implements Store {
   }
 
   copy(from: string, to: string, bytes: Bytes): Promise<void> {
-    return this.#try(to, async () => {
+    return this.#try(to, () => {
       const { Bucket, Key } = this.#at(from);
-      const CopySource = [Bucket, ...Key.split("/")].map(encodeURIComponent).join("/");
-      if (bytes > biggestCopy) await this.#copyInParts(CopySource, to, bytes);
-      else await this.#client.send(new CopyObjectCommand({ ...this.#at(to), CopySource }));
+      return this.#copyFrom(copySource(Bucket, Key), to, bytes);
     });
+  }
+
+  async take(
+    object: S3Object,
+    key: string,
+    content: Pick<RepositoryFile, "bytes" | "sha256">,
+  ): Promise<boolean> {
+    const { endpoint, region } = this.place;
+    if (!isSameS3(object.endpoint, endpoint)) return false;
+    const { bytes } = await pinnedObject({ ...object, region: object.region ?? region }, content);
+    const { bucket, key: from } = placeOf(object);
+    const source = `${copySource(bucket, from)}?versionId=${encodeURIComponent(object.versionId)}`;
+    await this.#try(key, () => this.#copyFrom(source, key, bytes), [deniedCopy(object)]);
+    return true;
   }
 
   remove(key: string): Promise<void> {
@@ -121,26 +136,34 @@ export class S3Store implements Store {
     return { Bucket: this.place.bucket, Key: `${this.place.prefix}/${key}` };
   }
 
+  /** By S3 itself. Tags stay behind: to read and to write them takes rights of its own. */
+  async #copyFrom(CopySource: string, to: string, bytes: Bytes): Promise<void> {
+    if (bytes > this.sizes.atOnce) await this.#copyInParts(CopySource, to, bytes);
+    else {
+      const target = { ...this.#at(to), CopySource, TaggingDirective: "REPLACE" as const };
+      await this.#client.send(new CopyObjectCommand(target));
+    }
+  }
+
   async #copyInParts(CopySource: string, to: string, bytes: Bytes): Promise<void> {
     const target = this.#at(to);
     const { UploadId } = await this.#client.send(new CreateMultipartUploadCommand(target));
     try {
-      const Parts = await Promise.all(
-        Array.from({ length: Math.ceil(bytes / copyPartSize) }, async (_, i) => {
-          const first = i * copyPartSize;
-          const last = Math.min(first + copyPartSize, bytes) - 1;
-          const { CopyPartResult } = await this.#client.send(
-            new UploadPartCopyCommand({
-              ...target,
-              UploadId,
-              CopySource,
-              CopySourceRange: `bytes=${String(first)}-${String(last)}`,
-              PartNumber: i + 1,
-            }),
-          );
-          return { PartNumber: i + 1, ETag: CopyPartResult?.ETag };
-        }),
-      );
+      const partSize = Math.max(this.sizes.part, Math.ceil(bytes / mostParts));
+      const Parts: CompletedPart[] = [];
+      await inParallel([...Array(Math.ceil(bytes / partSize)).keys()], async (i) => {
+        const first = i * partSize;
+        const last = Math.min(first + partSize, bytes) - 1;
+        const part = new UploadPartCopyCommand({
+          ...target,
+          UploadId,
+          CopySource,
+          CopySourceRange: `bytes=${String(first)}-${String(last)}`,
+          PartNumber: i + 1,
+        });
+        const { CopyPartResult } = await this.#client.send(part);
+        Parts[i] = { PartNumber: i + 1, ...present({ ETag: CopyPartResult?.ETag }) };
+      });
       await this.#client.send(
         new CompleteMultipartUploadCommand({ ...target, UploadId, MultipartUpload: { Parts } }),
       );
@@ -150,49 +173,30 @@ export class S3Store implements Store {
     }
   }
 
-  async #try<T>(key: string, work: () => Promise<T>): Promise<T> {
+  async #try<T>(key: string, work: () => Promise<T>, first: readonly Explanation[] = []): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      throw explained(error, this.name(key), this.place);
+      throw explained(error, this.name(key), this.place, [...first, ...storeExplanations]);
     }
   }
 }
 
-/** An error of the SDK as one message: the object, what is wrong, what to mend. */
-function explained(error: unknown, name: string, { bucket, region, endpoint }: S3Place): unknown {
-  if (error instanceof StoreError || !(error instanceof Error)) return error;
-  const where = endpoint ?? `region ${region}`;
-  const known = explanations.find(({ signs }) => signs.test(signsOf(error)));
-  const { problem, hint } = known ?? {
-    problem: `${error.name}: ${error.message}`,
-    hint: "mend what the store reports and run the command again; it goes on where it stopped",
+function copySource(bucket: string, key: string): string {
+  return [bucket, ...key.split("/")].map(encodeURIComponent).join("/");
+}
+
+/** The object was found before: what is refused is its content, or writing here. */
+function deniedCopy({ uri }: S3Object): Explanation {
+  return {
+    signs: /AccessDenied|Forbidden|AllAccessDisabled/,
+    problem: `it cannot be copied from ${uri}: access is denied to this machine's credentials`,
+    hint: "they need s3:GetObjectVersion there and s3:PutObject here (with SSE-KMS also kms:Decrypt on the key there, and kms:GenerateDataKey and kms:Decrypt here)",
   };
-  const fill = (text: string): string => text.replaceAll("{bucket}", bucket).replaceAll("{where}", where);
-  return new StoreError(`${name} (${where}): ${fill(problem)}`, fill(hint), { cause: error });
 }
 
-/** Name and code of an error, and those of its causes. */
-function signsOf(error: Error): string {
-  const causes = error instanceof AggregateError ? error.errors : [error.cause];
-  return [
-    error.name,
-    "code" in error ? String(error.code) : "",
-    ...causes.filter((cause) => cause instanceof Error).map(signsOf),
-  ].join(" ");
-}
-
-const explanations: readonly { readonly signs: RegExp; readonly problem: string; readonly hint: string }[] = [
-  {
-    signs: /CredentialsProviderError|TokenProviderError/,
-    problem: "this machine has no AWS credentials",
-    hint: "set AWS_PROFILE, log in (aws sso login), or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-  },
-  {
-    signs: /InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken|InvalidToken|RequestTimeTooSkewed/,
-    problem: "the store does not take this machine's credentials",
-    hint: "log in anew, check AWS_PROFILE and the keys (echo $AWS_ACCESS_KEY_ID), and this machine's clock",
-  },
+/** What a store's config can mend. */
+const storeExplanations: readonly Explanation[] = [
   {
     signs: /NoSuchBucket/,
     problem: "there is no bucket {bucket}",
@@ -207,11 +211,6 @@ const explanations: readonly { readonly signs: RegExp; readonly problem: string;
     signs: /AccessDenied|Forbidden|AllAccessDisabled/,
     problem: "access is denied to this machine's credentials",
     hint: "they need s3:ListBucket on the bucket, and s3:GetObject, PutObject, DeleteObject and AbortMultipartUpload below the prefix (with SSE-KMS also kms:GenerateDataKey and kms:Decrypt)",
-  },
-  {
-    signs: /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
-    problem: "the certificate of {where} is not trusted here",
-    hint: "name its authority's certificate in NODE_EXTRA_CA_CERTS",
   },
   {
     signs:

@@ -56,7 +56,12 @@ export interface Endpoints {
 export interface RepositoryPlan {
   readonly server: string;
   readonly directory: string;
-  readonly files: readonly RepositoryFile[];
+  readonly files: readonly LocalFile[];
+}
+
+/** A file of a repository that is on this machine. */
+export interface LocalFile extends RepositoryFile {
+  readonly from: Exclude<RepositoryFile["from"], { readonly s3: unknown }>;
 }
 
 export interface FilePlan {
@@ -138,6 +143,11 @@ export function runtimeDirectory({ config, project }: Pick<LocalOptions, "config
   return path.resolve(project, config.local.directory);
 }
 
+function onThisMachine({ from, ...file }: RepositoryFile): LocalFile {
+  if ("s3" in from) throw new Error(`${file.path} is to be read from ${from.s3.uri}`);
+  return { ...file, from };
+}
+
 export function planLocal(servers: readonly ServerPlan[], options: LocalOptions): LocalPlan {
   const { config, tools } = options;
   const { local } = config;
@@ -147,7 +157,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
   const repositories = servers.map((server) => ({
     server: server.name,
     directory: path.join(directory, "repositories", server.name, server.repository.hash.slice(0, 16)),
-    files: server.repository.files,
+    files: server.repository.files.map(onThisMachine),
   }));
   const haproxy = haproxyConfig(balanced, directory, options);
   const rules = rulesFile(servers, directory, options);

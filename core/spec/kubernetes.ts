@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { withoutCredentials } from "./s3-object.ts";
 import { duration, size } from "./units.ts";
 
 /** What a stack's config says about a Kubernetes cluster: `triton-platform:kubernetes`. */
@@ -72,13 +73,6 @@ export const rate = size.refine((bytes) => bytes > 0, {
 const s3Endpoint = z.url({ protocol: /^https?$/ }).refine(withoutCredentials, {
   error: "credentials are no part of the config: name a Secret in credentialsSecret, and remove them here",
 });
-
-/** Also true of what is no URL: that is told otherwise. */
-function withoutCredentials(text: string): boolean {
-  if (!URL.canParse(text)) return true;
-  const { username, password } = new URL(text);
-  return username === "" && password === "";
-}
 
 const objectStoreFields = z.strictObject({
   source: z.literal("s3"),

@@ -8,6 +8,7 @@ import {
   type Artifact,
   type Artifacts,
 } from "./artifacts.ts";
+import type { KnownHashes } from "./known-hashes.ts";
 import { nameProblems } from "./model-name.ts";
 import { modelSchema, type ModelSpec } from "./model.ts";
 import { parseYaml } from "./parse.ts";
@@ -30,9 +31,9 @@ export const specFilename = "model.yaml";
 
 /**
  * Reads every `<folder>/<name>/model.yaml`. All problems of all files are returned together; a model whose spec
- * is not well-formed is left out of the value.
+ * is not well-formed is left out of the value. Large files that are `known` are not read.
  */
-export function loadModels(folder: string): Checked<readonly Model[]> {
+export function loadModels(folder: string, known?: KnownHashes): Checked<readonly Model[]> {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     return {
       value: [],
@@ -49,7 +50,7 @@ export function loadModels(folder: string): Checked<readonly Model[]> {
   const loaded = readdirSync(folder)
     .filter((name) => !name.startsWith(".") && isFolder(path.join(folder, name)))
     .sort()
-    .map((name) => readable(folder, name, () => loadModel(folder, name)));
+    .map((name) => readable(folder, name, () => loadModel(folder, name, known)));
   const none: Problem = {
     file: folder,
     path: "",
@@ -91,7 +92,7 @@ function readable(
   }
 }
 
-function loadModel(folder: string, name: string): Checked<Model | undefined> {
+function loadModel(folder: string, name: string, known: KnownHashes | undefined): Checked<Model | undefined> {
   const directory = path.resolve(folder, name);
   const shown = path.join(path.basename(path.resolve(folder)), name);
   const file = path.join(shown, specFilename);
@@ -109,11 +110,11 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
     };
   }
   const parsed = parseYaml(modelSchema, readFileSync(path.join(directory, specFilename), "utf8"), file);
-  const { artifacts, problems } = readArtifacts(directory, path.join(shown, lockFilename));
+  const { artifacts, problems } = readArtifacts(directory, path.join(shown, lockFilename), known);
   if ("problems" in parsed) return { value: undefined, problems: [...parsed.problems, ...problems] };
 
   const spec: ModelSpec = { ...parsed.value, name };
-  const companions = readCompanions(spec, directory, file);
+  const companions = readCompanions(spec, directory, file, known);
   return {
     value: { spec, directory, file, artifacts, companions: companions.value },
     problems: [...nameProblems(name, shown), ...problems, ...companions.problems],
@@ -123,7 +124,12 @@ function loadModel(folder: string, name: string): Checked<Model | undefined> {
 /** Folders Triton reads such files from (core `src/constants.h`, kWarmupDataFolder and kInitialStateFolder). */
 export const companionFolders = { warmup: "warmup", initialState: "initial_state" } as const;
 
-function readCompanions(spec: ModelSpec, directory: string, file: string): Checked<readonly Artifact[]> {
+function readCompanions(
+  spec: ModelSpec,
+  directory: string,
+  file: string,
+  known: KnownHashes | undefined,
+): Checked<readonly Artifact[]> {
   const named = companionsOf(spec).map((companion) => ({
     ...companion,
     stat: statSync(path.join(directory, companion.name), { throwIfNoEntry: false }),
@@ -133,7 +139,7 @@ function readCompanions(spec: ModelSpec, directory: string, file: string): Check
     return stat.isDirectory() ? filesBelow(path.join(directory, name), `${name}/`) : [name];
   });
   return {
-    value: [...new Set(names)].map((name) => hashFile(directory, name)),
+    value: [...new Set(names)].map((name) => hashFile(directory, name, known)),
     problems: named
       .filter(({ stat, mayBeFolder }) => stat === undefined || (stat.isDirectory() && mayBeFolder !== true))
       .map(({ name, path: place }) => ({

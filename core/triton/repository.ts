@@ -1,5 +1,7 @@
 import { compare, sha256, type Artifact } from "../spec/artifacts.ts";
 import type { Model } from "../spec/load.ts";
+import type { Problem } from "../spec/problem.ts";
+import { downloadCommand, type S3Object } from "../spec/s3-object.ts";
 import { resolveBackend, type ResolvedBackend } from "./backends.ts";
 import { renderConfigPbtxt } from "./config-from-spec.ts";
 import type { Bytes } from "../spec/units.ts";
@@ -10,8 +12,8 @@ export interface RepositoryFile {
   readonly path: string;
   readonly bytes: Bytes;
   readonly sha256: string;
-  /** Text that was generated, or the absolute path of a file that already is. */
-  readonly from: { readonly content: string } | { readonly file: string };
+  /** Text that was generated, the absolute path of a file that already is, or an object that lies in S3. */
+  readonly from: { readonly content: string } | { readonly file: string } | { readonly s3: S3Object };
 }
 
 /** A server group's repository, named by its content. */
@@ -81,17 +83,43 @@ export function backendOf(model: Model): ResolvedBackend {
   return resolveBackend(model.spec, { files: servedFiles(model) });
 }
 
+/** The same model of the files in its folder alone, for what has no way to S3. */
+export function withoutSources(model: Model): Model {
+  return { ...model, artifacts: { ...model.artifacts, sources: new Map() } };
+}
+
+/** What of a model that is to be served is in S3 alone: each a problem where it is read from the folder. */
+export function absentProblems(model: Model): Problem[] {
+  const { missing, sources } = model.artifacts;
+  const absent = new Set(missing);
+  return servedFiles(model).flatMap(({ path }) => {
+    const source = sources.get(path);
+    if (source === undefined || !absent.has(path)) return [];
+    return {
+      file: model.file,
+      path: "",
+      message: `${path} is missing: it lies in ${source.uri}, and not in the folder`,
+      hint: `bring it here: ${downloadCommand(source, `${model.directory}/${path}`)}`,
+    };
+  });
+}
+
 function modelFiles(model: Model): RepositoryFile[] {
-  const { spec, directory, companions } = model;
+  const { spec, directory, companions, artifacts } = model;
+  const inFolder = (file: Artifact): RepositoryFile => ({
+    path: `${spec.name}/${file.path}`,
+    bytes: file.bytes,
+    sha256: file.sha256,
+    from: { file: `${directory}/${file.path}` },
+  });
   return [
     generatedFile(`${spec.name}/config.pbtxt`, renderConfigPbtxt(spec)),
     // Object stores and manifests know no empty folders.
     ...(needsNoFiles(model) ? [generatedFile(`${spec.name}/1/.keep`, "")] : []),
-    ...[...companions, ...servedFiles(model)].map((file) => ({
-      path: `${spec.name}/${file.path}`,
-      bytes: file.bytes,
-      sha256: file.sha256,
-      from: { file: `${directory}/${file.path}` },
-    })),
+    ...companions.map(inFolder),
+    ...servedFiles(model).map((file) => {
+      const source = artifacts.unlocked.includes(file.path) ? undefined : artifacts.sources.get(file.path);
+      return source === undefined ? inFolder(file) : { ...inFolder(file), from: { s3: source } };
+    }),
   ];
 }

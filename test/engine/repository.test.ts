@@ -177,6 +177,39 @@ describe.skipIf(engine === undefined)(
       expect(written).toContain(`${prefix}/${manifestKey(hashOf(version(3)))}`);
     });
 
+    it("have what lies in S3 copied by it, unread, also where it is another's bucket", async () => {
+      const content = Buffer.from("weights");
+      store.versions.set("weights/big.bin", new Map([["v1", { content }]]));
+      const s3 = {
+        uri: "s3://weights/big.bin",
+        versionId: "v1",
+        region: "eu-west-1",
+        endpoint: store.endpoint,
+      };
+      const big: RepositoryFile = {
+        ...{ path: "a/1/big.bin", bytes: content.length, sha256: sha256("weights") },
+        from: { s3 },
+      };
+      wanted = { ...wanted, llm: serving([big, script]) };
+      const { written } = await up();
+      expect(written).not.toContain(`${prefix}/${blobKey(big.sha256)}`);
+      expect(store.keysOf("copy")).toEqual([`${prefix}/${blobKey(big.sha256)}`]);
+      expect(store.keysOf("get")).not.toContain("big.bin");
+      expect(store.objects.get(`${prefix}/${blobKey(big.sha256)}`)?.toString()).toBe("weights");
+
+      // Where it lies does not matter, nor whether it does.
+      store.versions.clear();
+      wanted = { ...wanted, llm: serving([{ ...big, from: { s3: { ...s3, versionId: "v2" } } }, script]) };
+      expect(await up()).toEqual({ changes: { same: 3 }, written: [] });
+      const gone = generatedFile("a/1/gone.bin", "gone");
+      wanted = { ...wanted, llm: serving([{ ...gone, from: { s3 } }, script]) };
+      expect(await failureOf(() => stack.up({ color: "never" }))).toContain(
+        `s3://weights/big.bin, version v1 (${store.endpoint}): there is no such version`,
+      );
+      wanted = { ...wanted, llm: serving([script]) };
+      await up();
+    });
+
     it("stay while what depends on the next ones fails, even where none is retained", async () => {
       const there = served("gpu")[0] ?? "";
       wanted = { gpu: serving(version(5), { retain: 0 }), llm: { hash: "f".repeat(64) } };

@@ -45,7 +45,12 @@ export function modelWith(spec: ModelSpec, paths: readonly string[]): Model {
     spec,
     directory: `/models/${spec.name}`,
     file: `models/${spec.name}/model.yaml`,
-    artifacts: { files: paths.map((path) => artifactOf(path)), unlocked: [], missing: [] },
+    artifacts: {
+      files: paths.map((path) => artifactOf(path)),
+      unlocked: [],
+      missing: [],
+      sources: new Map(),
+    },
     companions: [],
   };
 }

@@ -27,6 +27,7 @@ type Operation =
   | "head"
   | "put"
   | "copy"
+  | "copyPart"
   | "delete"
   | "createUpload"
   | "uploadPart"
@@ -34,6 +35,13 @@ type Operation =
   | "abortUpload";
 
 const accessKey = "AKIATEST";
+
+/** What a bucket that keeps versions has of an object. */
+interface Version {
+  readonly content: Buffer;
+  /** In base64, as S3 gives it where it was uploaded with one; of several parts with their number. */
+  readonly checksum?: string;
+}
 
 /**
  * The part of S3 that is used here, in memory, on a free port. Requests must carry the right access key, and bodies the
@@ -43,6 +51,10 @@ export class ObjectStore {
   readonly objects = new Map<string, Buffer>();
   readonly requests: StoreRequest[] = [];
   readonly #uploads = new Map<string, Map<number, Buffer>>();
+  /** Objects of other buckets by `bucket/key`, each by its version ids, the newest last. */
+  readonly versions = new Map<string, Map<string, Version>>();
+  /** Ranges that parts were copied of, in the order of requests. */
+  readonly copiedRanges: string[] = [];
   /** Decides on a fault for a request; asked in the order of requests. */
   fault: (request: StoreRequest) => Fault | undefined = () => undefined;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
@@ -98,13 +110,14 @@ export class ObjectStore {
         ? fault
         : !(request.headers.authorization ?? "").includes(`Credential=${accessKey}/`)
           ? { status: 403, code: "InvalidAccessKeyId" }
-          : bucket !== this.bucket
+          : bucket !== this.bucket && !this.versions.has(`${bucket}/${key}`)
             ? { status: 404, code: "NoSuchBucket" }
             : isAsSigned(request, body)
               ? undefined
               : { status: 400, code: "XAmzContentSHA256Mismatch" };
-    if (refused === undefined) this.#do(operation, key, url, request, body, response, fault);
-    else sendError(response, refused.status, refused.code);
+    if (refused !== undefined) sendError(response, refused.status, refused.code);
+    else if (bucket === this.bucket) this.#do(operation, key, url, request, body, response, fault);
+    else this.#getVersion(`${bucket}/${key}`, url, request, response, fault);
   }
 
   #do(
@@ -130,14 +143,26 @@ export class ObjectStore {
         send(response, 200, "", { etag: etag(body) });
         return;
       case "copy": {
-        const source = decodeURIComponent(String(request.headers["x-amz-copy-source"]));
-        const content = this.objects.get(source.slice(source.indexOf("/", 1) + 1));
+        const content = this.#sourceOf(request);
         if (content === undefined) {
           sendError(response, 404, "NoSuchKey");
           return;
         }
         this.objects.set(key, content);
         send(response, 200, `<CopyObjectResult><ETag>${etag(content)}</ETag></CopyObjectResult>`);
+        return;
+      }
+      case "copyPart": {
+        const range = String(request.headers["x-amz-copy-source-range"]);
+        this.copiedRanges.push(range);
+        const [, first = "", last = ""] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+        const part = this.#sourceOf(request)?.subarray(Number(first), Number(last) + 1);
+        if (part === undefined) {
+          sendError(response, 404, "NoSuchVersion");
+          return;
+        }
+        this.#uploads.get(uploadId)?.set(Number(url.searchParams.get("partNumber")), part);
+        send(response, 200, `<CopyPartResult><ETag>${etag(part)}</ETag></CopyPartResult>`);
         return;
       }
       case "delete":
@@ -193,29 +218,69 @@ export class ObjectStore {
     );
   }
 
+  /** What a copy's header names: `bucket/key?versionId=id`, in percent encoding. */
+  #sourceOf(request: IncomingMessage): Buffer | undefined {
+    const [place = "", version] = String(request.headers["x-amz-copy-source"]).split("?versionId=");
+    const name = decodeURIComponent(place);
+    const inBucket = `${this.bucket}/`;
+    if (version === undefined && name.startsWith(inBucket))
+      return this.objects.get(name.slice(inBucket.length));
+    return this.versions.get(name)?.get(decodeURIComponent(version ?? ""))?.content;
+  }
+
+  #getVersion(
+    name: string,
+    url: URL,
+    request: IncomingMessage,
+    response: ServerResponse,
+    fault: Fault | undefined,
+  ): void {
+    const all = [...(this.versions.get(name) ?? [])];
+    const asked = url.searchParams.get("versionId");
+    const [id = "", version] = (asked === null ? all.at(-1) : all.find(([other]) => other === asked)) ?? [];
+    if (version === undefined) sendError(response, 404, "NoSuchVersion");
+    else {
+      const { content, checksum } = version;
+      const wantsChecksum = request.headers["x-amz-checksum-mode"] === "ENABLED" && checksum !== undefined;
+      sendContent(content, request, response, fault, {
+        // A bucket that keeps none names none.
+        ...(id === "" ? {} : { "x-amz-version-id": id }),
+        ...(wantsChecksum ? { "x-amz-checksum-sha256": checksum } : {}),
+      });
+    }
+  }
+
   #get(key: string, request: IncomingMessage, response: ServerResponse, fault: Fault | undefined): void {
     const whole = this.objects.get(key);
-    if (whole === undefined) {
-      sendError(response, 404, "NoSuchKey");
-      return;
-    }
-    const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
-    const first = Number(range?.[1] ?? 0);
-    const last = range?.[2] === undefined || range[2] === "" ? whole.length - 1 : Number(range[2]);
-    const part = Buffer.from(whole.subarray(first, last + 1));
-    if (fault?.kind === "corrupt" && part.length > 0) part[0] = 255 - (part[0] ?? 0);
-    response.writeHead(range === null ? 200 : 206, {
-      "content-length": String(part.length),
-      "content-range": `bytes ${String(first)}-${String(last)}/${String(whole.length)}`,
-      "accept-ranges": "bytes",
-      "last-modified": new Date(0).toUTCString(),
-      // Of what is stored, as S3 gives it.
-      etag: etag(whole),
-    });
-    if (request.method === "HEAD") response.end();
-    else if (fault?.kind !== "truncated") response.end(part);
-    else response.write(part.subarray(0, part.length / 2), () => response.destroy());
+    if (whole === undefined) sendError(response, 404, "NoSuchKey");
+    else sendContent(whole, request, response, fault);
   }
+}
+
+function sendContent(
+  whole: Buffer,
+  request: IncomingMessage,
+  response: ServerResponse,
+  fault: Fault | undefined,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "");
+  const first = Number(range?.[1] ?? 0);
+  const last = range?.[2] === undefined || range[2] === "" ? whole.length - 1 : Number(range[2]);
+  const part = Buffer.from(whole.subarray(first, last + 1));
+  if (fault?.kind === "corrupt" && part.length > 0) part[0] = 255 - (part[0] ?? 0);
+  response.writeHead(range === null ? 200 : 206, {
+    ...headers,
+    "content-length": String(part.length),
+    "content-range": `bytes ${String(first)}-${String(last)}/${String(whole.length)}`,
+    "accept-ranges": "bytes",
+    "last-modified": new Date(0).toUTCString(),
+    // Of what is stored, as S3 gives it.
+    etag: etag(whole),
+  });
+  if (request.method === "HEAD") response.end();
+  else if (fault?.kind !== "truncated") response.end(part);
+  else response.write(part.subarray(0, part.length / 2), () => response.destroy());
 }
 
 const pageSize = 50;
@@ -232,11 +297,8 @@ function operationOf(request: IncomingMessage, url: URL, key: string): Operation
     case "DELETE":
       return has("uploadId") ? "abortUpload" : "delete";
     default:
-      return has("partNumber")
-        ? "uploadPart"
-        : request.headers["x-amz-copy-source"] === undefined
-          ? "put"
-          : "copy";
+      if (request.headers["x-amz-copy-source"] !== undefined) return has("partNumber") ? "copyPart" : "copy";
+      return has("partNumber") ? "uploadPart" : "put";
   }
 }
 

@@ -18,10 +18,12 @@ import { importModel, type ImportOptions } from "../../commands/import/model.ts"
 import { schemaComment } from "../../commands/import/spec-file.ts";
 import { findSources } from "../../commands/import/sources.ts";
 import { main as modelImport } from "../../commands/model-import.ts";
+import { formatLock } from "../../core/spec/artifacts.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { newestRelease } from "../../core/triton/releases.ts";
 import { projectRoot } from "../support/tools.ts";
 import { runCommand } from "../support/command.ts";
+import { artifactOf } from "../support/models.ts";
 
 let home = "";
 let repository = "";
@@ -202,6 +204,18 @@ files: ["2", env.tar.gz]
       [],
     );
     expect(readFileSync(path.join(repository, "e", "model.yaml"), "utf8")).toContain("files: [tokenizer]\n");
+
+    // What lies in S3 stays pinned.
+    const inS3 = {
+      ...artifactOf("1/weights.bin"),
+      source: { uri: "s3://weights/weights.bin", versionId: "v" },
+    };
+    const lock = formatLock([artifactOf("1/model.py", "code"), inS3]);
+    for (const configOnly of [true, false]) {
+      write({ "e/artifacts.lock": lock });
+      await bring([path.join(repository, "e")], { force: true, configOnly });
+      expect(readFileSync(path.join(repository, "e", "artifacts.lock"), "utf8")).toBe(lock);
+    }
   });
 
   it("says which hidden files are left behind, but for empty ones", async () => {

@@ -239,7 +239,12 @@ describe("a repository as the engine records it", () => {
   it("has no path of this machine, and is found from any folder", async () => {
     const file = path.join(projectRoot, "package.json");
     const weights = { ...hashFile(projectRoot, "package.json"), path: "a/1/weights.bin", from: { file } };
-    const files = [config, weights];
+    const s3File: RepositoryFile = {
+      ...{ path: "a/1/z.bin", bytes: 3, sha256: sha256("big") },
+      from: { s3: { uri: "s3://weights/big", versionId: "v", region: undefined, endpoint: s3.endpoint } },
+    };
+    s3.versions.set("weights/big", new Map([["v", { content: Buffer.from("big") }]]));
+    const files = [config, weights, s3File];
     const server = { replicas: 1, resources: {}, allowDowntime: false };
     const { repository } = kubernetesSchema.parse({
       repository: { source: "s3", bucket: "models", prefix: "team/prod", endpoint: s3.endpoint },
@@ -247,11 +252,177 @@ describe("a repository as the engine records it", () => {
     if (repository.source !== "s3") throw new Error("the config says s3");
     const plan = { name: "gpu", repository: { files, hash: sha256(manifest(files)) }, config: server };
     const inputs = modelRepositorySchema.parse({ ...modelRepositoryArgs(repository, plan), owner });
-    expect(inputs.files?.map(({ from }) => from)).toEqual([config.from, { file: "package.json" }]);
+    expect(inputs.files?.map(({ from }) => from)).toEqual([
+      config.from,
+      { file: "package.json" },
+      s3File.from,
+    ]);
 
     await modelRepositoryHandler.create(inputs, modelRepositoryHandler.id(inputs));
     expect(await modelRepositoryHandler.exists(inputs)).toBe(true);
     expect(await keysOf(s3Store())).toContain(blobKey(weights.sha256));
+    expect(await s3Store().read(blobKey(s3File.sha256))).toBe("big");
+  });
+});
+
+describe("a file that lies in S3", () => {
+  const content = Buffer.from("0123456789".repeat(10));
+  const bucket = "weights";
+  const key = "teams/a b/模.plan";
+
+  /** As it is pinned; `id` is a version that the bucket has. */
+  function weightsOf(
+    id: string,
+    endpoint: string | undefined,
+    fields: Partial<RepositoryFile> = {},
+  ): RepositoryFile {
+    return {
+      path: "a/1/model.plan",
+      bytes: content.length,
+      sha256: sha256(content.toString()),
+      from: { s3: { uri: `s3://${bucket}/${key}`, versionId: id, region: "eu-west-1", endpoint } },
+      ...fields,
+    };
+  }
+
+  beforeEach(() => {
+    const versions = [
+      ["v1+/=%41", { content: Buffer.from("an older one") }],
+      ["v2", { content }],
+      ["v3", { content: Buffer.from("a newer one") }],
+    ] as const;
+    s3.versions.set(`${bucket}/${key}`, new Map(versions));
+  });
+
+  it("is copied by S3 itself, in exactly its version, and once", async () => {
+    const weights = weightsOf("v2", s3.endpoint);
+    const told: number[] = [];
+    const published = await publish(s3Store(), publicationOf([config, weights]), (bytes) => told.push(bytes));
+    expect(published).toEqual({ files: 2, bytes: 107 });
+    expect(told.sort()).toEqual([100, 7]);
+    expect(s3.objects.get(`team/prod/${blobKey(weights.sha256)}`)?.equals(content)).toBe(true);
+    expect(s3.keysOf("copy")).toHaveLength(1);
+    // Never through this machine.
+    expect(s3.keysOf("get").filter((name) => name.includes("plan"))).toEqual([]);
+
+    // Its owner deletes it: what was published stays, and is not looked for.
+    s3.versions.clear();
+    expect((await publish(s3Store(), publicationOf([config, weights]))).files).toBe(0);
+    expect(await isPublished(s3Store(), publicationOf([config, weights]))).toBe(true);
+  });
+
+  it("has its version in the copy's name, whatever that has in it", async () => {
+    const old = weightsOf("v1+/=%41", s3.endpoint, { bytes: 12, sha256: sha256("an older one") });
+    await publish(s3Store(), publicationOf([old]));
+    expect(await s3Store().read(blobKey(old.sha256))).toBe("an older one");
+  });
+
+  it("is copied in parts where it is larger than S3 copies at once, and aborted where a part fails", async () => {
+    const place = { bucket: "models", prefix: "team/prod", region: "us-east-1", endpoint: s3.endpoint };
+    const store = new S3Store(place, { atOnce: 99, part: 40 });
+    const weights = weightsOf("v2", s3.endpoint);
+    s3.fault = ({ operation }) =>
+      operation === "copyPart" && s3.copiedRanges.length === 2
+        ? { kind: "status", status: 403, code: "AccessDenied" }
+        : undefined;
+    await expect(publish(store, publicationOf([weights]))).rejects.toThrow(
+      /cannot be copied from s3:\/\/weights\/teams.*\n.*s3:GetObjectVersion there/,
+    );
+    expect(s3.openUploads).toBe(0);
+    s3.fault = () => undefined;
+    s3.copiedRanges.length = 0;
+    await publish(store, publicationOf([weights]));
+    expect([...s3.copiedRanges].sort()).toEqual(["bytes=0-39", "bytes=40-79", "bytes=80-99"]);
+    expect(s3.objects.get(`team/prod/${blobKey(weights.sha256)}`)?.equals(content)).toBe(true);
+    const exact = new S3Store(place, { atOnce: 100, part: 40 });
+    s3.objects.clear();
+    await publish(exact, publicationOf([weights]));
+    expect(s3.keysOf("copy")).toHaveLength(1);
+  });
+
+  describe.each<[string, () => Store]>([
+    ["a folder", () => new FolderStore(path.join(work, "store"))],
+    [
+      "another S3",
+      () =>
+        new S3Store({ bucket: "models", prefix: "team/prod", region: "us-east-1", endpoint: other.endpoint }),
+    ],
+  ])("and is to be in %s", (_, storeOf) => {
+    it("streams through, goes on where a connection breaks, and is verified", async () => {
+      const weights = weightsOf("v2", s3.endpoint);
+      let breaks = 0;
+      s3.fault = ({ operation }) => (operation === "get" && breaks++ < 2 ? { kind: "truncated" } : undefined);
+      await publish(storeOf(), publicationOf([weights]));
+      expect(breaks).toBe(3);
+      expect(await storeOf().read(blobKey(weights.sha256))).toBe(content.toString());
+
+      const store = storeOf();
+      await store.remove(blobKey(weights.sha256));
+      s3.fault = ({ operation }) => (operation === "get" ? { kind: "corrupt" } : undefined);
+      await expect(publish(store, publicationOf([weights]))).rejects.toThrow(
+        /a\/1\/model.plan is to be s3:.*version v2, which has another sha256.*\n.*model:reference/,
+      );
+      expect([...(await store.list("blobs/")).keys()]).toEqual([]);
+    });
+  });
+
+  let other: ObjectStore;
+  beforeEach(async () => {
+    other = await ObjectStore.start();
+  });
+  afterEach(() => other.stop());
+
+  it.each<[string, Partial<RepositoryFile>, () => void, RegExp]>([
+    [
+      "is not there any more",
+      {},
+      () => s3.versions.get(`${bucket}/${key}`)?.delete("v2"),
+      /^s3:\/\/weights\/teams\/a b\/模.plan, version v2 \(http.*\): there is no such version.*\n.*deleted it.*model:reference/,
+    ],
+    [
+      "has no bucket any more",
+      {},
+      () => {
+        s3.versions.clear();
+      },
+      /no such object or bucket/,
+    ],
+    [
+      "may not be read",
+      {},
+      () => {
+        s3.fault = ({ operation }) =>
+          operation === "head" ? { kind: "status", status: 403, code: "AccessDenied" } : undefined;
+      },
+      /version v2 .*: access is denied.*\n.*s3:GetObjectVersion/,
+    ],
+    [
+      "has another size",
+      { bytes: 99 },
+      () => undefined,
+      /version v2: it has 100 bytes, and artifacts.lock pins 99\n.*model:reference/,
+    ],
+    [
+      "has another sha256, as S3 knows",
+      {},
+      () => {
+        const checksum = Buffer.from("f".repeat(64), "hex").toString("base64");
+        s3.versions.get(`${bucket}/${key}`)?.set("v2", { content, checksum });
+      },
+      /S3 has the sha256 f{64}, and artifacts.lock pins/,
+    ],
+  ])("is refused with a mend where it %s", async (_, fields, spoil, message) => {
+    spoil();
+    const weights = weightsOf("v2", s3.endpoint, fields);
+    for (const store of [s3Store(), new FolderStore(path.join(work, "store"))]) {
+      const publication = publicationOf([config, weights]);
+      const error: unknown = await publish(store, publication).catch((reason: unknown) => reason);
+      if (!(error instanceof Error)) throw new Error("no error");
+      expect(error.message).toMatch(message);
+      expect(error.stack).toBe(error.message);
+      expect(await keysOf(store)).not.toContain(manifestKey(publication.hash));
+      expect(await keysOf(store)).not.toContain(blobKey(weights.sha256));
+    }
   });
 });
 

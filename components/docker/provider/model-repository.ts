@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
+import { s3ObjectSchema } from "../../../core/spec/s3-object.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";
 import { onMachine } from "../../repository/project-files.ts";
@@ -26,7 +27,11 @@ export const modelRepositorySchema = z.object({
         bytes: z.number(),
         sha256: z.string(),
         /** A file's path is relative to the project. */
-        from: z.union([z.object({ content: z.string() }), z.object({ file: z.string() })]),
+        from: z.union([
+          z.object({ content: z.string() }),
+          z.object({ file: z.string() }),
+          z.object({ s3: s3ObjectSchema }),
+        ]),
       }),
     )
     .optional(),

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
+import { s3ObjectSchema } from "../../../core/spec/s3-object.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";
 import { onMachine } from "../project-files.ts";
@@ -24,8 +25,12 @@ export const modelRepositorySchema = z.object({
         path: z.string(),
         bytes: z.number(),
         sha256: z.string(),
-        /** A file's path is relative to the project. */
-        from: z.union([z.object({ content: z.string() }), z.object({ file: z.string() })]),
+        /** A file's path is relative to the project; an object in S3 need not be on any machine. */
+        from: z.union([
+          z.object({ content: z.string() }),
+          z.object({ file: z.string() }),
+          z.object({ s3: s3ObjectSchema }),
+        ]),
       }),
     )
     .optional(),

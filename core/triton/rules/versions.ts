@@ -8,7 +8,8 @@ import type { Finding, Rule, RuleContext } from "./rule.ts";
 export const versionRules: readonly Rule[] = [
   {
     code: "artifacts-missing",
-    about: "What artifacts.lock pins is on disk: it is what is to be served.",
+    about:
+      "What artifacts.lock pins is on disk, or in S3 where the lock says so: it is what is to be served.",
     severity: "error",
     source: "this project: a repository is made of the files that were locked",
     check: locked,
@@ -76,7 +77,7 @@ export const versionRules: readonly Rule[] = [
 ];
 
 function locked({ model: { spec, artifacts: found } }: RuleContext): Finding[] {
-  const paths = found.missing;
+  const paths = found.missing.filter((path) => !found.sources.has(path));
   return spec.ensemble !== undefined || paths.length === 0
     ? []
     : [

@@ -41,7 +41,12 @@ describe("the artifacts of a model", () => {
       formatLock([gone, { ...model, sha256: sha256("other") }]),
     );
     expect(readArtifacts(directory, "m/artifacts.lock")).toEqual({
-      artifacts: { files: [model, gone], unlocked: ["1/model.onnx"], missing: ["2/model.onnx"] },
+      artifacts: {
+        files: [model, gone],
+        unlocked: ["1/model.onnx"],
+        missing: ["2/model.onnx"],
+        sources: new Map(),
+      },
       problems: [],
     });
   });

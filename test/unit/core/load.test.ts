@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { formatLock, hashFile, listArtifacts, readArtifacts } from "../../../core/spec/artifacts.ts";
+import {
+  compare,
+  formatLock,
+  hashFile,
+  listArtifacts,
+  readArtifacts,
+  readLock,
+  type LockedArtifact,
+} from "../../../core/spec/artifacts.ts";
 import { loadModels } from "../../../core/spec/load.ts";
 import { artifactOf } from "../../support/models.ts";
 
@@ -196,6 +204,7 @@ describe("artifacts", () => {
         ],
         unlocked: ["1/changed", "1/new"],
         missing: ["2/elsewhere"],
+        sources: new Map(),
       },
       problems: [],
     });
@@ -206,9 +215,29 @@ describe("artifacts.lock", () => {
   const artifact = fc
     .tuple(fc.integer({ min: 1, max: 99 }), fc.string({ minLength: 1, maxLength: 120 }), fc.string())
     .map(([version, name, content]) => artifactOf(`${String(version)}/${name}`, content));
+  // Keys as odd as S3 allows, but for control characters.
+  const key = fc
+    .string({ unit: "grapheme", minLength: 1, maxLength: 120 })
+    .filter((text) => !/[\p{Cc}\uFFFD]/u.test(text));
+  const source = fc.record(
+    {
+      uri: key.map((name) => `s3://weights/${name}`),
+      versionId: fc.stringMatching(/^[!-~]{1,64}$/).filter((id) => id !== "null"),
+      region: fc.constantFrom("eu-west-1", "yes", "1e3"),
+      endpoint: fc.constant("https://minio.example:9000"),
+    },
+    { requiredKeys: ["uri", "versionId"] },
+  );
+  const entry = fc.record({ artifact, source: fc.option(source, { nil: undefined }) });
 
   it("is the same text for the same artifacts in any order, and is read back", () => {
-    const some = fc.uniqueArray(artifact, { selector: (file) => file.path, maxLength: 6 });
+    const some = fc
+      .uniqueArray(entry, { selector: (file) => file.artifact.path, maxLength: 6 })
+      .map((entries) =>
+        entries.map(({ artifact, source }): LockedArtifact =>
+          source === undefined ? artifact : { ...artifact, source },
+        ),
+      );
     const shuffled = some.chain((files) =>
       fc.tuple(
         fc.constant(files),
@@ -224,9 +253,31 @@ describe("artifacts.lock", () => {
         expect(problems).toEqual([]);
         const paths = artifacts.files.map((file) => file.path);
         expect(paths).toEqual([...paths].sort());
-        expect(new Set(artifacts.files)).toEqual(new Set(files));
+        expect(new Set(artifacts.files)).toEqual(new Set(files.map(({ source: _, ...file }) => file)));
+        const sources = files.flatMap(({ path: name, source }) =>
+          source === undefined ? [] : [[name, source] as const],
+        );
+        expect(artifacts.sources).toEqual(new Map(sources));
+        expect(readLock(path.join(folder, "a"), "lock")).toEqual({
+          value: [...files].sort((a, b) => compare(a.path, b.path)),
+        });
       }),
     );
+  });
+
+  it.each<[string, string, RegExp]>([
+    ["no object", "{ uri: s3://weights, versionId: v }", /artifacts\[0\].source.uri .*no object in S3/],
+    ["no version", "{ uri: s3://weights/a }", /artifacts\[0\].source.versionId/],
+    ["a version that is written over", '{ uri: s3://weights/a, versionId: "null" }', /written over/],
+    ["keys", "{ uri: s3://weights/a, versionId: v, endpoint: 'http://a:b@c' }", /credentials are no part/],
+  ])("refuses a source with %s, and does not tell to write the file anew", (_, text, message) => {
+    write({
+      "a/artifacts.lock": `artifacts: [{ path: 1/a, bytes: 0, sha256: ${emptySha}, source: ${text} }]`,
+    });
+    const { problems } = readArtifacts(path.join(folder, "a"), "lock");
+    expect(problems.map((problem) => `${problem.path} ${problem.message}`).join()).toMatch(message);
+    expect(problems[0]?.hint).toMatch(/git restore|model:reference/);
+    expect(problems[0]?.hint).not.toContain("npm run models");
   });
 
   it("is sorted and says who writes it", () => {

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Model } from "../../../core/spec/load.ts";
-import { buildRepository, generatedFile, manifest, servedVersions } from "../../../core/triton/repository.ts";
+import { renderConfigPbtxt } from "../../../core/triton/config-from-spec.ts";
+import {
+  absentProblems,
+  buildRepository,
+  generatedFile,
+  manifest,
+  servedVersions,
+  withoutSources,
+} from "../../../core/triton/repository.ts";
 import { artifactOf, modelOf, type SpecFields } from "../../support/models.ts";
 
 const step = { model: "a", inputs: { x: "x" }, outputs: { y: "y" } };
@@ -52,6 +60,50 @@ describe("a repository", () => {
     const { files, hash } = buildRepository([modelOf("a")], [generatedFile("a/1/extra.py", "")]);
     expect(files.map((file) => file.path)).toEqual(["a/1/extra.py", "a/1/model.py", "a/config.pbtxt"]);
     expect(hash).not.toBe(buildRepository([modelOf("a")]).hash);
+  });
+});
+
+describe("a file that lies in S3", () => {
+  const source = { uri: "s3://weights/big model.bin", versionId: "v1" };
+  const big = "1/big.bin";
+  const inS3 = (fields: Partial<Model["artifacts"]> = {}): Model => {
+    const model = modelOf("a", {}, ["1/model.py", big]);
+    return { ...model, artifacts: { ...model.artifacts, sources: new Map([[big, source]]), ...fields } };
+  };
+  const originsOf = (model: Model): unknown[] => buildRepository([model]).files.map(({ from }) => from);
+
+  it("is named where it lies, whether it is on disk too or not; the repository is the same", () => {
+    for (const model of [inS3(), inS3({ missing: [big] })]) {
+      expect(originsOf(model)).toEqual([
+        { s3: source },
+        { file: "/models/a/1/model.py" },
+        { content: renderConfigPbtxt(model.spec) },
+      ]);
+      expect(buildRepository([model]).hash).toBe(buildRepository([withoutSources(model)]).hash);
+    }
+  });
+
+  it("is the one on disk where that is another, or where there is no way to S3", () => {
+    const onDisk = { file: "/models/a/1/big.bin" };
+    expect(originsOf(inS3({ unlocked: [big] }))).toContainEqual(onDisk);
+    expect(originsOf(withoutSources(inS3()))).toContainEqual(onDisk);
+  });
+
+  it("is missing there where it is served and not on disk, and the hint brings it", () => {
+    expect(absentProblems(inS3())).toEqual([]);
+    expect(absentProblems(inS3({ missing: [big] }))).toEqual([
+      {
+        file: "models/a/model.yaml",
+        path: "",
+        message: "1/big.bin is missing: it lies in s3://weights/big model.bin, and not in the folder",
+        hint: "bring it here: mkdir -p /models/a/1 && aws s3api get-object --bucket weights --key 'big model.bin' --version-id v1 /models/a/1/big.bin",
+      },
+    ]);
+    const older: Model = { ...modelOf("a", {}, [big, "2/model.py"]), artifacts: inS3().artifacts };
+    const files = [artifactOf(big), artifactOf("2/model.py")];
+    expect(absentProblems({ ...older, artifacts: { ...older.artifacts, files, missing: [big] } })).toEqual(
+      [],
+    );
   });
 });
 

@@ -78,6 +78,11 @@ describe("rules", () => {
         hint: "build it: npm run models -- m",
       },
     ]);
+    const sources = new Map([["1/a", { uri: "s3://weights/a", versionId: "v" }]]);
+    const inS3 = { ...model, artifacts: { ...missing.artifacts, sources } };
+    expect(check(inS3).problems).toMatchObject([
+      { message: "1/b is pinned in artifacts.lock and not in the folder" },
+    ]);
   });
 
   it.each<{ what: string; setup: Setup; hint: RegExp }>([
