@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import type { ModelRepositoryArgs as StoredRepositoryArgs } from "../repository/ModelRepository.ts";
 
 /**
  * Resources of a Docker host that no provider of Docker's has, served by the provider in `provider/`. What each field means
@@ -36,9 +37,7 @@ export interface ModelRepositoryArgs {
   server: pulumi.Input<string>;
   hash: pulumi.Input<string>;
   /** Left out, the repository must be there already, and nothing is uploaded. */
-  files?: pulumi.Input<
-    { path: string; bytes: number; sha256: string; from: { content: string } | { file: string } }[]
-  >;
+  files?: NonNullable<StoredRepositoryArgs["files"]>;
   retain: pulumi.Input<number>;
   owner: pulumi.Input<string>;
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { main as modelBuild } from "../../commands/model-build.ts";
-import { unlockedProblems } from "../../components/kubernetes/prepare.ts";
+import { unlockedProblems } from "../../components/project.ts";
 import { prepareLocal, type PreparedLocal } from "../../components/local/prepare.ts";
 import { formatLock, lockFilename } from "../../core/spec/artifacts.ts";
 import { loadModels } from "../../core/spec/load.ts";
