@@ -103,6 +103,7 @@ describe("LocalPlatform", () => {
       "File local-haproxy-config",
       "File local-holysheep-api-key",
       "File local-prometheus-config",
+      "File local-prometheus-rules",
       "LocalPlatform local",
       "ModelRepository local-gpu-repository",
       "Process local-balancer",
