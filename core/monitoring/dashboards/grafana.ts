@@ -1,11 +1,10 @@
 import type { Builder } from "@grafana/grafana-foundation-sdk/cog";
-import * as common from "@grafana/grafana-foundation-sdk/common";
 // Schema 1, which every Grafana from 9 on reads from a file and dashboard-linter knows; 2 is for Grafana 13 and its API.
 /* eslint-disable @typescript-eslint/no-deprecated */
-import * as grafana from "@grafana/grafana-foundation-sdk/dashboard";
-import { DataqueryBuilder } from "@grafana/grafana-foundation-sdk/prometheus";
-import * as stat from "@grafana/grafana-foundation-sdk/stat";
-import * as timeseries from "@grafana/grafana-foundation-sdk/timeseries";
+import type * as grafana from "@grafana/grafana-foundation-sdk/dashboard";
+import type { PanelBuilder as StatBuilder } from "@grafana/grafana-foundation-sdk/stat";
+import type { PanelBuilder as TimeseriesBuilder } from "@grafana/grafana-foundation-sdk/timeseries";
+import { grafanaSdk } from "./grafana-sdk.ts";
 import type { DashboardPlan, PanelPlan } from "./plan.ts";
 
 /**
@@ -13,7 +12,8 @@ import type { DashboardPlan, PanelPlan } from "./plan.ts";
  * which have no job and no instance.
  */
 export function grafanaDashboard(plan: DashboardPlan): grafana.Dashboard {
-  const builder = new grafana.DashboardBuilder(plan.title)
+  const { DashboardBuilder, DashboardLinkBuilder, DashboardLinkType, RowBuilder } = grafanaSdk().dashboard;
+  const builder = new DashboardBuilder(plan.title)
     .uid(plan.id)
     .description(plan.description)
     .tags(["triton"])
@@ -22,8 +22,8 @@ export function grafanaDashboard(plan: DashboardPlan): grafana.Dashboard {
     .refresh("30s")
     .time({ from: "now-3h", to: "now" })
     .link(
-      new grafana.DashboardLinkBuilder("Triton")
-        .type(grafana.DashboardLinkType.Dashboards)
+      new DashboardLinkBuilder("Triton")
+        .type(DashboardLinkType.Dashboards)
         .tags(["triton"])
         .asDropdown(true)
         .includeVars(true)
@@ -31,7 +31,7 @@ export function grafanaDashboard(plan: DashboardPlan): grafana.Dashboard {
     );
   for (const variable of variables(plan)) builder.withVariable(variable);
   for (const row of plan.rows) {
-    builder.withRow(new grafana.RowBuilder(row.title));
+    builder.withRow(new RowBuilder(row.title));
     for (const panel of row.panels) builder.withPanel(panelOf(panel));
   }
   return builder.build();
@@ -41,8 +41,9 @@ export function grafanaDashboard(plan: DashboardPlan): grafana.Dashboard {
 const datasource = { type: "prometheus", uid: "${datasource}" } as const;
 
 function variables({ ofOneModel }: DashboardPlan): Builder<grafana.VariableModel>[] {
+  const { DatasourceVariableBuilder } = grafanaSdk().dashboard;
   return [
-    new grafana.DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"),
+    new DatasourceVariableBuilder("datasource").label("Data source").type("prometheus"),
     query("job", "Job", "label_values(up, job)"),
     query("instance", "Instance", 'label_values(up{job=~"$job"}, instance)'),
     ...(ofOneModel === true
@@ -58,13 +59,14 @@ function variables({ ofOneModel }: DashboardPlan): Builder<grafana.VariableModel
 }
 
 function query(name: string, label: string, text: string): grafana.QueryVariableBuilder {
-  return new grafana.QueryVariableBuilder(name)
+  const { QueryVariableBuilder, VariableRefresh, VariableSort } = grafanaSdk().dashboard;
+  return new QueryVariableBuilder(name)
     .label(label)
     .datasource(datasource)
     .query(text)
     .definition(text)
-    .refresh(grafana.VariableRefresh.OnTimeRangeChanged)
-    .sort(grafana.VariableSort.AlphabeticalAsc)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.AlphabeticalAsc)
     .multi(true)
     .includeAll(true)
     .allValue(".+")
@@ -72,6 +74,7 @@ function query(name: string, label: string, text: string): grafana.QueryVariable
 }
 
 function panelOf(plan: PanelPlan): Builder<grafana.Panel> {
+  const { DataqueryBuilder } = grafanaSdk().prometheus;
   const builder = plan.kind === "number" ? numberPanel(plan) : linesPanel(plan);
   builder.title(plan.title).description(plan.description).unit(plan.unit).datasource(datasource);
   if (plan.max !== undefined) builder.min(0).max(plan.max);
@@ -81,7 +84,8 @@ function panelOf(plan: PanelPlan): Builder<grafana.Panel> {
   return builder;
 }
 
-function numberPanel(plan: PanelPlan): stat.PanelBuilder {
+function numberPanel(plan: PanelPlan): StatBuilder {
+  const { common, stat } = grafanaSdk();
   return new stat.PanelBuilder()
     .height(4)
     .span(6)
@@ -90,7 +94,8 @@ function numberPanel(plan: PanelPlan): stat.PanelBuilder {
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(["lastNotNull"]));
 }
 
-function linesPanel(plan: PanelPlan): timeseries.PanelBuilder {
+function linesPanel(plan: PanelPlan): TimeseriesBuilder {
+  const { common, timeseries } = grafanaSdk();
   const builder = new timeseries.PanelBuilder()
     .height(8)
     .span(12)
@@ -115,7 +120,8 @@ function linesPanel(plan: PanelPlan): timeseries.PanelBuilder {
 }
 
 function thresholds([warning, critical]: readonly [number, number]): grafana.ThresholdsConfigBuilder {
-  return new grafana.ThresholdsConfigBuilder().mode(grafana.ThresholdsMode.Absolute).steps([
+  const { ThresholdsConfigBuilder, ThresholdsMode } = grafanaSdk().dashboard;
+  return new ThresholdsConfigBuilder().mode(ThresholdsMode.Absolute).steps([
     { value: null, color: "green" },
     { value: warning, color: "orange" },
     { value: critical, color: "red" },
