@@ -250,8 +250,11 @@ describe("files of a Docker host", () => {
     const folder = mkdtempSync(path.join(tmpdir(), "docker-haproxy-"));
     try {
       const files = filesOf(hostOf([onGpu, onUpstream], twoServers), "balancer");
-      for (const [name, { content }] of files)
-        writeFileSync(path.join(folder, name), content.replaceAll("/etc/triton-balancer", folder));
+      for (const [name, { content }] of files) {
+        // Docker's DNS is not here, and waiting for its answers takes long.
+        const here = content.replaceAll("/etc/triton-balancer", folder).replaceAll("libc,none", "none");
+        writeFileSync(path.join(folder, name), here);
+      }
       expect(runTool(haproxy, ["-c", "-f", path.join(folder, "haproxy.cfg")])).toContain("valid");
     } finally {
       rmSync(folder, { recursive: true });

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import yaml from "js-yaml";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { alertsOf } from "../../../../core/monitoring/alerts.ts";
-import type { MonitoredPlatform } from "../../../../core/monitoring/platform.ts";
-import { renderRules, ruleFile } from "../../../../core/monitoring/rules.ts";
-import { everything, onMachine, watched } from "../../../support/monitoring.ts";
-import { modelOf } from "../../../support/models.ts";
-import { needing, promtool, runTool } from "../../../support/tools.ts";
+import { alertsOf } from "../../core/monitoring/alerts.ts";
+import type { MonitoredPlatform } from "../../core/monitoring/platform.ts";
+import { renderRules, ruleFile } from "../../core/monitoring/rules.ts";
+import { everything, onMachine, watched } from "../support/monitoring.ts";
+import { modelOf } from "../support/models.ts";
+import { needing, promtool, runTool } from "../support/tools.ts";
 import { alertCases, type AlertCase, type Series } from "./alert-cases.ts";
 
 /** Promtool's time begins in 1970: this stack ends an hour after. */
