@@ -1,3 +1,4 @@
+import type { Alert } from "./alerts/alert.ts";
 import { gpuAlerts } from "./alerts/gpu.ts";
 import { llmAlerts } from "./alerts/llm.ts";
 import { objectiveAlerts } from "./alerts/objectives.ts";
@@ -5,20 +6,7 @@ import { servingAlerts } from "./alerts/serving.ts";
 import { surroundingAlerts } from "./alerts/surroundings.ts";
 import type { MonitoredPlatform } from "./platform.ts";
 import { period } from "./promql.ts";
-import type { AlertingRule } from "./rules.ts";
-
-/** One alert, before a platform's labels and links are on it. */
-export interface Alert {
-  /** Of the rule, and of its runbook: docs/runbooks/<name>.md. */
-  readonly name: string;
-  /** `critical` wakes somebody: users feel it now. `warning` is looked at in the next working hours. */
-  readonly severity: "critical" | "warning";
-  readonly expr: string;
-  /** Seconds for which it must hold. Default: none. */
-  readonly for?: number;
-  /** A template of Prometheus' with the numbers: see "Template reference" there. */
-  readonly summary: string;
-}
+import type { AlertingRule } from "./rule.ts";
 
 /** The alerts that a platform can have: those of parts that it lacks are left out. */
 export function alertsOf(platform: MonitoredPlatform): readonly Alert[] {

@@ -1,7 +1,7 @@
 import { summaryQuantiles } from "../triton/server-flags.ts";
 import { latencyBudget, type MonitoredModel, type MonitoredPlatform } from "./platform.ts";
 import { day, hour, interval, minute, noneOf, oneOf, period, quoted, rateWindow, select } from "./promql.ts";
-import type { RecordingRule, RuleGroup } from "./rules.ts";
+import type { RecordingRule, RuleGroup } from "./rule.ts";
 
 /**
  * What alerts and dashboards are made of, worked out once. Names are `level:metric:operation` (Prometheus, "Recording

@@ -1,4 +1,4 @@
-import type { Alert } from "../alerts.ts";
+import type { Alert } from "./alert.ts";
 import type { MonitoredPlatform } from "../platform.ts";
 import { day, minute, period, select } from "../promql.ts";
 
