@@ -5,6 +5,7 @@ The platform is started by local.test.ts, which names its addresses in the envir
 
 import os
 import urllib.request
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -118,11 +119,13 @@ def test_the_language_model_answers_by_metadata_and_by_port() -> None:
 
 def test_a_conversation_is_remembered_for_its_caller_alone() -> None:
     client = http_client.InferenceServerClient(os.environ["PLATFORM_HTTP"])
+    # The platform may have been asked before, through another balancer.
+    conversation = str(uuid.uuid4())
 
     def ask(text: str, key: str) -> bytes:
         tensor = http_client.InferInput("prompt", [1, 1], "BYTES")
         tensor.set_data_from_numpy(strings([text]))
-        headers = {"x-api-key": key, "x-conversation-id": "the same for both"}
+        headers = {"x-api-key": key, "x-conversation-id": conversation}
         return client.infer("llm-backend", [tensor], headers=headers).as_numpy("generated_text")[0][0]
 
     # The simulator says how many messages it was sent: question, answer, question.
