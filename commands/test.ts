@@ -127,7 +127,7 @@ function needsOf(quick: boolean, hasToolchain: boolean): readonly Need[] {
     "triton",
     "programs",
     "engine",
-    "browser",
+    "testPrograms",
     ...(hasToolchain ? (["cluster"] as const) : []),
   ];
 }

@@ -1,19 +1,19 @@
 import { chmodSync, existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
-import { browserPackage, readyBrowser } from "./browser.ts";
 import { missingClusterPackages } from "./cluster.ts";
 import { findProgram } from "./find-program.ts";
 import { isSystemPython, minorOf, type Interpreter } from "./interpreter.ts";
 import { missingPrograms } from "./programs.ts";
 import { askProgram, runProgram, type Report } from "./run-program.ts";
+import { missingTestPackages } from "./test-programs.ts";
 import { UserError } from "./user-error.ts";
 
 /** What a setup found on the system, as far as Debian's packages can mend it. */
 export interface Found {
   readonly missingPrograms: readonly string[];
   readonly missingClusterPackages: readonly string[];
-  readonly hasBrowser: boolean;
+  readonly missingTestPackages: readonly string[];
   /** Undefined where no Python is needed. */
   readonly interpreter:
     | Pick<Interpreter, "executable" | "version" | "hasEnsurepip" | "hasSharedLibrary" | "torchFolder">
@@ -29,7 +29,7 @@ export interface Wanted {
   readonly triton: boolean;
   readonly programs: boolean;
   readonly cluster: boolean;
-  readonly browser: boolean;
+  readonly testPrograms: boolean;
 }
 
 /** The Debian packages whose programs and libraries are missing, sorted. */
@@ -37,7 +37,7 @@ export function missingPackages(wanted: Wanted, found: Found): readonly string[]
   const packages = new Set<string>();
   if (wanted.programs) for (const program of found.missingPrograms) packages.add(packageOf(program));
   if (wanted.cluster) for (const name of found.missingClusterPackages) packages.add(name);
-  if (wanted.browser && !found.hasBrowser) packages.add(browserPackage);
+  if (wanted.testPrograms) for (const name of found.missingTestPackages) packages.add(name);
   const { interpreter } = found;
   if (interpreter !== undefined && isSystemPython(interpreter)) {
     const minor = minorOf(interpreter.version);
@@ -58,7 +58,7 @@ export function lookAround(interpreter: Interpreter | undefined, sitePackages: s
   return {
     missingPrograms: missingPrograms(),
     missingClusterPackages: missingClusterPackages(),
-    hasBrowser: readyBrowser() !== undefined,
+    missingTestPackages: missingTestPackages(),
     interpreter,
     hasEnvironment: sitePackages !== undefined && existsSync(sitePackages),
     hasTorchInEnvironment: sitePackages !== undefined && existsSync(path.join(sitePackages, "torch")),

@@ -1,6 +1,5 @@
 import { createInterface } from "node:readline/promises";
 import process from "node:process";
-import { readyBrowser, type Browser } from "./browser.ts";
 import { checkCluster, readyCluster, type ClusterTools } from "./cluster.ts";
 import { prepareEngine, readyEngine, type Engine } from "./engine.ts";
 import { findInterpreter, minorOf, type Interpreter } from "./interpreter.ts";
@@ -21,6 +20,7 @@ import { readyPrograms, requirePrograms, type Programs } from "./programs.ts";
 import { preparePython, readyPython, sitePackagesIn, type Python } from "./python.ts";
 import type { Report } from "./run-program.ts";
 import { isAttended, runSteps, type Step } from "./steps.ts";
+import { readyTestPrograms, type TestPrograms } from "./test-programs.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
 export type { ClusterTools } from "./cluster.ts";
@@ -41,8 +41,8 @@ export interface Tools {
   readonly engine: Engine;
   /** What the tests' Kubernetes node of real pods and their images are made with. */
   readonly cluster: ClusterTools;
-  /** What tests look at pages with. */
-  readonly browser: Browser;
+  /** What tests alone run. */
+  readonly testPrograms: TestPrograms;
 }
 
 export type Need = keyof Tools;
@@ -87,7 +87,7 @@ function wantedBy(needs: readonly Need[]): Wanted {
     triton,
     programs: needs.includes("programs"),
     cluster: needs.includes("cluster"),
-    browser: needs.includes("browser"),
+    testPrograms: needs.includes("testPrograms"),
   };
 }
 
@@ -98,14 +98,14 @@ export function readyTools(places: Places): Partial<Tools> {
   const programs = readyPrograms();
   const engine = readyEngine(places);
   const cluster = readyCluster();
-  const browser = readyBrowser();
+  const testPrograms = readyTestPrograms();
   return {
     ...(python === undefined ? {} : { python }),
     ...(triton === undefined ? {} : { triton }),
     ...(programs === undefined ? {} : { programs }),
     ...(engine === undefined ? {} : { engine }),
     ...(cluster === undefined ? {} : { cluster }),
-    ...(browser === undefined ? {} : { browser }),
+    ...(testPrograms === undefined ? {} : { testPrograms }),
   };
 }
 
@@ -124,7 +124,7 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
     triton: lacksTriton,
     programs: lacksPrograms,
     cluster: lacksCluster,
-    browser: wanted.browser && ready.browser === undefined,
+    testPrograms: wanted.testPrograms && ready.testPrograms === undefined,
   };
   const packages = missingPackages(lacking, lookAround(base, base && sitePackagesIn(places, base)));
   if (packages.length > 0) await agreeOnPackages(packages, yes);

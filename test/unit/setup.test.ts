@@ -107,8 +107,8 @@ describe("Python", () => {
 });
 
 describe("missing Debian packages", () => {
-  const none = { python: false, triton: false, programs: false, cluster: false, browser: false };
-  const all = { python: true, triton: true, programs: true, cluster: true, browser: true };
+  const none = { python: false, triton: false, programs: false, cluster: false, testPrograms: false };
+  const all = { python: true, triton: true, programs: true, cluster: true, testPrograms: true };
   const interpreter = {
     executable: "/usr/bin/python3.11",
     version: [3, 11, 2] as const,
@@ -119,7 +119,7 @@ describe("missing Debian packages", () => {
   const bare: Found = {
     missingPrograms: ["haproxy", "prometheus", "promtool"],
     missingClusterPackages: ["runc"],
-    hasBrowser: false,
+    missingTestPackages: ["chromium"],
     interpreter,
     hasEnvironment: false,
     hasTorchInEnvironment: false,
@@ -141,7 +141,7 @@ describe("missing Debian packages", () => {
     expect(missingPackages({ ...none, python: true }, bare)).toEqual(["python3.11-venv"]);
     expect(missingPackages({ ...none, programs: true }, bare)).toEqual(["haproxy", "prometheus"]);
     expect(missingPackages({ ...none, cluster: true }, bare)).toEqual(["runc"]);
-    expect(missingPackages({ ...none, browser: true }, bare)).toEqual(["chromium"]);
+    expect(missingPackages({ ...none, testPrograms: true }, bare)).toEqual(["chromium"]);
     expect(missingPackages(none, bare)).toEqual([]);
   });
 
@@ -157,7 +157,7 @@ describe("missing Debian packages", () => {
         ...bare,
         missingPrograms: [],
         missingClusterPackages: [],
-        hasBrowser: true,
+        missingTestPackages: [],
         interpreter: complete,
       }),
     ).toEqual([]);
@@ -378,7 +378,7 @@ describe("notes of what is complete", () => {
 
   it("are not there in a fresh checkout", () => {
     writeFileSync(path.join(folder, "requirements.txt"), "");
-    const ofMachine = ["programs", "cluster", "browser"];
+    const ofMachine = ["programs", "cluster", "testPrograms"];
     expect(Object.keys(readyTools(placesIn(folder))).filter((tool) => !ofMachine.includes(tool))).toEqual([]);
   });
 });
