@@ -34,6 +34,10 @@ interface Run {
   readonly outputs: Readonly<Record<string, unknown>>;
   /** Loaded and nothing else: the floor. */
   readonly modules?: readonly string[];
+  /** File of what is registered after that: what the SDK takes by itself. */
+  readonly registered?: string;
+  /** Where a run of the program writes what it registers. */
+  readonly record?: string;
 }
 
 const nothing = { config: {}, answers: {}, outputs: {} };
@@ -43,12 +47,12 @@ export async function kubernetesSection(sizes: readonly number[], options: Progr
   return inFolder(async (folder) => {
     const floor = { stack: "bench", ...nothing, modules: sdkModules(["kubernetes", "repository"]) };
     const runs = sizes.map((size) => ({ stack: "bench", ...nothing, config: stackOf(folder, size) }));
-    const measured = await measure(folder, [floor, ...runs], options);
-    const [least, ...medians] = measured;
-    const rows = sizes.map((size, i) => {
-      const row = rowOf(medians[i], least);
-      return { models: String(size), ...row };
-    });
+    const measured = await measure(folder, floor, runs, options);
+    const { least, medians, alone } = measured;
+    const rows = sizes.map((size, i) => ({
+      models: String(size),
+      ...rowOf(medians[i], least, alone[i]),
+    }));
     const points = sizes.map((size, i): [number, number] => [size, medians[i]?.milliseconds ?? 0]);
     const line = linearRegression(points);
     return {
@@ -73,8 +77,8 @@ export async function eksSection(stacks: readonly string[], options: ProgramOpti
       const modules = sdkModules(["aws", "kubernetes", "repository"]);
       const floor = { stack: "bench", ...nothing, modules };
       const runs = stacks.map((stack) => eksRun(stack, `https://127.0.0.1:${String(port)}`));
-      const [least, ...medians] = await measure(folder, [floor, ...runs], options);
-      const rows = stacks.map((stack, i) => ({ stack, ...rowOf(medians[i], least) }));
+      const { least, medians, alone } = await measure(folder, floor, runs, options);
+      const rows = stacks.map((stack, i) => ({ stack, ...rowOf(medians[i], least, alone[i]) }));
       return { title: "The program, target eks", notes: notesOn(least, options), rows };
     });
   } finally {
@@ -82,32 +86,50 @@ export async function eksSection(stacks: readonly string[], options: ProgramOpti
   }
 }
 
-/** Medians of each run, over rounds in which all take turns. */
+/** Medians of each kind of run, over rounds in which all take turns. */
+interface AllMeasured {
+  readonly least: Measured;
+  readonly medians: readonly Measured[];
+  /** Of the SDK with the same registrations and nothing else to do. */
+  readonly alone: readonly Measured[];
+}
+
 async function measure(
   folder: string,
+  floor: Run,
   runs: readonly Run[],
   { rounds, progress, signal }: ProgramOptions,
-): Promise<Measured[]> {
-  const files = runs.map((run, i) => {
-    const file = path.join(folder, `run-${String(i)}.json`);
-    writeFileSync(file, JSON.stringify(run));
-    return file;
-  });
-  const results = new Map<string, Measured[]>(files.map((file) => [file, []]));
-  const script = path.join(import.meta.dirname, "program-run.mjs");
-  // The bundle is made by the first run after a change; that one is not counted.
-  await execa(process.execPath, [script, files.at(-1) ?? ""], { cwd: projectRoot, cancelSignal: signal });
+): Promise<AllMeasured> {
+  const file = (kind: string, run: Run): string => {
+    const name = path.join(folder, `${kind}.json`);
+    writeFileSync(name, JSON.stringify(run));
+    return name;
+  };
+  const one = async (name: string): Promise<Measured> => {
+    const script = path.join(import.meta.dirname, "program-run.mjs");
+    const options = { cwd: projectRoot, cancelSignal: signal };
+    const { stdout } = await execa(process.execPath, [script, name], options);
+    return measuredSchema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
+  };
+  const kinds = runs.map((run, i) => ({
+    program: file(`program-${String(i)}`, run),
+    alone: file(`alone-${String(i)}`, { ...floor, registered: path.join(folder, `made-${String(i)}.json`) }),
+  }));
+  // Not counted: the bundle is made by the first run after a change.
+  for (const [i, run] of runs.entries())
+    await one(file(`record-${String(i)}`, { ...run, record: path.join(folder, `made-${String(i)}.json`) }));
+  const names = [file("floor", floor), ...kinds.flatMap(({ program, alone }) => [program, alone])];
+  const results = new Map<string, Measured[]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     progress(`round ${String(round + 1)} of ${String(rounds)}`);
-    for (const file of files) {
-      const { stdout } = await execa(process.execPath, [script, file], {
-        cwd: projectRoot,
-        cancelSignal: signal,
-      });
-      results.get(file)?.push(measuredSchema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? "")));
-    }
+    for (const name of names) results.get(name)?.push(await one(name));
   }
-  return files.map((file) => medians(results.get(file) ?? []));
+  const of = (name: string): Measured => medians(results.get(name) ?? []);
+  return {
+    least: of(names[0] ?? ""),
+    medians: kinds.map(({ program }) => of(program)),
+    alone: kinds.map(({ alone }) => of(alone)),
+  };
 }
 
 function medians(runs: readonly Measured[]): Measured {
@@ -115,8 +137,12 @@ function medians(runs: readonly Measured[]): Measured {
   return { milliseconds: of("milliseconds"), processor: of("processor"), resources: of("resources") };
 }
 
-function rowOf(measured: Measured | undefined, floor: Measured | undefined): Section["rows"][number] {
-  if (measured === undefined || floor === undefined) throw new Error("every run was measured");
+function rowOf(
+  measured: Measured | undefined,
+  floor: Measured,
+  alone: Measured | undefined,
+): Section["rows"][number] {
+  if (measured === undefined || alone === undefined) throw new Error("every run was measured");
   const { milliseconds, processor, resources } = measured;
   return {
     resources: String(resources),
@@ -124,13 +150,14 @@ function rowOf(measured: Measured | undefined, floor: Measured | undefined): Sec
     "against the floor": milliseconds / floor.milliseconds,
     "processor ms": processor,
     "against its floor": processor / floor.processor,
+    "the SDK alone against the floor": alone.milliseconds / floor.milliseconds,
+    "against the SDK alone": milliseconds / alone.milliseconds,
     "ms a resource": (milliseconds - floor.milliseconds) / resources,
   };
 }
 
 /** On a machine that does other things too, processor time tells more than the clock. */
-function notesOn(floor: Measured | undefined, { rounds }: ProgramOptions): string[] {
-  if (floor === undefined) return [];
+function notesOn(floor: Measured, { rounds }: ProgramOptions): string[] {
   return [
     `${String(rounds)} rounds, medians. Floor: ${floor.milliseconds.toFixed(0)} ms for Node and the same SDKs with nothing to do, ${floor.processor.toFixed(0)} ms of processor time.`,
   ];
