@@ -5,10 +5,13 @@
 // writes such a file where `record` names one. What it prints is milliseconds from the start of the process, those of
 // processor time that all its threads took, and the resources that were registered.
 import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
 import * as pulumi from "@pulumi/pulumi";
 
+// As Pulumi's language host does it, before anything else.
+createRequire(createRequire(import.meta.url).resolve("@pulumi/pulumi"))("source-map-support/register");
 const run = JSON.parse(readFileSync(process.argv[2], "utf8"));
 const { stack, config, answers, outputs, modules, registered, record } = run;
 const made = [];
@@ -33,6 +36,8 @@ if (modules === undefined) {
 } else {
   for (const name of modules) await import(name);
   if (registered !== undefined) {
+    // As program.mjs does it.
+    Error.stackTraceLimit = 1;
     const known = JSON.parse(readFileSync(registered, "utf8"));
     await pulumi.runtime.runInPulumiStack(() => {
       for (const { type, name, inputs, custom } of known)
