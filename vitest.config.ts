@@ -9,6 +9,8 @@ export default defineConfig({
       // Pure functions need no module registry of their own, and share the helpers that start a Python process once.
       { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, isolate: false } },
       { test: { name: "program", include: ["test/program/**/*.test.ts"], testTimeout: 60_000 } },
+      // The examples in the components' comments, by the compiler: as long as many tests together.
+      { test: { name: "examples", include: ["test/examples/**/*.test.ts"], testTimeout: 60_000 } },
       // Every alert by Prometheus' own test program: half a second each.
       { test: { name: "rules", include: ["test/rules/**/*.test.ts"], testTimeout: 60_000 } },
       { test: { name: "differential", include: ["test/differential/**/*.test.ts"], testTimeout: 300_000 } },

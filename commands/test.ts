@@ -35,6 +35,7 @@ const quickTiers: readonly Tier[] = [
 /** The real servers, the real engine and real Kubernetes. */
 const slowTiers: readonly Tier[] = [
   { name: "python-server", run: (scratch, env) => pytest("python-server", ["-m", "server"], scratch, env) },
+  { name: "examples", run: (scratch, env) => vitest("examples", scratch, env) },
   { name: "rules", run: (scratch, env) => vitest("rules", scratch, env) },
   { name: "differential", run: (scratch, env) => vitest("differential", scratch, env) },
   { name: "engine", run: (scratch, env) => vitest("engine", scratch, env) },
