@@ -1,3 +1,4 @@
+import { escapeHtml } from "../html.ts";
 import type { Problem } from "../spec/problem.ts";
 import type { FileChange, ObjectChange } from "./changes.ts";
 import { redact } from "./redact.ts";
@@ -12,7 +13,7 @@ export function htmlProblems(stack: string, problems: readonly Problem[]): strin
       "Problems",
       problems.map(
         ({ file, path, message, hint }) =>
-          `${escape(file)}${path === "" ? "" : `, <code>${escape(path)}</code>`}: ${escape(redact(message))}<br>→ ${escape(hint)}`,
+          `${escapeHtml(file)}${path === "" ? "" : `, <code>${escapeHtml(path)}</code>`}: ${escapeHtml(redact(message))}<br>→ ${escapeHtml(hint)}`,
       ),
       "bad",
     ),
@@ -25,7 +26,7 @@ export function htmlReport(report: PlanReport): string {
   const refused = policies.filter(({ level }) => level !== "advisory");
   const warned = policies.filter(({ level }) => level === "advisory");
   return page(stack, [
-    `<p>Target ${escape(target)}, environment ${escape(environment)}${base === undefined ? "" : `, compared with <code>${escape(base)}</code>`}.</p>`,
+    `<p>Target ${escapeHtml(target)}, environment ${escapeHtml(environment)}${base === undefined ? "" : `, compared with <code>${escapeHtml(base)}</code>`}.</p>`,
     '<div class="tiles">',
     ...(base === undefined ? [] : [tile("Models", modelWords(report))]),
     tile("Objects", base === undefined ? `${String(report.objects)} in all` : changeCounts(report)),
@@ -37,24 +38,24 @@ export function htmlReport(report: PlanReport): string {
     tile("Cost", costLines(cost)[0] ?? ""),
     "</div>",
     ...list("Refused", refused.map(policyItem), "bad"),
-    ...list("Warnings", [...warnings.map(escape), ...warned.map(policyItem)], "doubtful"),
+    ...list("Warnings", [...warnings.map(escapeHtml), ...warned.map(policyItem)], "doubtful"),
     ...list(
       "Mended",
-      mended.map(({ rule, resource }) => `${escape(resource)} <code>${escape(rule)}</code>`),
+      mended.map(({ rule, resource }) => `${escapeHtml(resource)} <code>${escapeHtml(rule)}</code>`),
       "good",
     ),
     ...(base === undefined ? [] : list("Changes", changes.objects.map(objectItem))),
-    ...list("Cost", costLines(cost).map(escape)),
+    ...list("Cost", costLines(cost).map(escapeHtml)),
     costTable(report),
     ...(report.picture.length === 0
       ? []
-      : ["<h2>GPUs and nodes</h2>", `<pre class="bars">${escape(report.picture.join("\n"))}</pre>`]),
+      : ["<h2>GPUs and nodes</h2>", `<pre class="bars">${escapeHtml(report.picture.join("\n"))}</pre>`]),
     ...(changes.files.length === 0 ? [] : ["<h2>Files</h2>", ...changes.files.map(fileDetails)]),
     ...list(
       "Advice",
       report.advice.map(
         ({ file, path, code, message, hint }) =>
-          `${escape(file)}, <code>${escape(path)}</code>: ${escape(message)} <code>${escape(code)}</code><br>→ ${escape(hint)}`,
+          `${escapeHtml(file)}, <code>${escapeHtml(path)}</code>: ${escapeHtml(message)} <code>${escapeHtml(code)}</code><br>→ ${escapeHtml(hint)}`,
       ),
     ),
   ]);
@@ -68,12 +69,12 @@ function page(stack: string, lines: readonly string[]): string {
     '<meta charset="utf-8">',
     '<meta name="viewport" content="width=device-width, initial-scale=1">',
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-    `<title>Plan of ${escape(stack)}</title>`,
+    `<title>Plan of ${escapeHtml(stack)}</title>`,
     `<style>${style}</style>`,
     "</head>",
     "<body>",
     "<main>",
-    `<h1>Plan of ${escape(stack)}</h1>`,
+    `<h1>Plan of ${escapeHtml(stack)}</h1>`,
     ...lines,
     "</main>",
     "</body>",
@@ -103,7 +104,7 @@ const style = [
 ].join("");
 
 function tile(title: string, text: string, tone = ""): string {
-  return `<div class="tile ${tone}"><b>${title}</b>${escape(text)}</div>`;
+  return `<div class="tile ${tone}"><b>${title}</b>${escapeHtml(text)}</div>`;
 }
 
 function list(title: string, items: readonly string[], tone = ""): readonly string[] {
@@ -113,23 +114,23 @@ function list(title: string, items: readonly string[], tone = ""): readonly stri
 }
 
 function policyItem({ rule, resource, path, message, hint, isNew }: PolicyResult): string {
-  const place = path === "" ? "" : ` at <code>${escape(path)}</code>`;
-  return `${isNew === true ? "<b>new</b> " : ""}<b>${escape(resource)}</b>${place}: ${escape(message)} <code>${escape(rule)}</code><br>→ ${escape(hint)}`;
+  const place = path === "" ? "" : ` at <code>${escapeHtml(path)}</code>`;
+  return `${isNew === true ? "<b>new</b> " : ""}<b>${escapeHtml(resource)}</b>${place}: ${escapeHtml(message)} <code>${escapeHtml(rule)}</code><br>→ ${escapeHtml(hint)}`;
 }
 
 function objectItem({ object, kind, effect, paths }: ObjectChange): string {
   const lines = paths.map(
     ({ path, before = "nothing", after = "nothing" }) =>
-      `<li><code>${escape(path)}</code>: <code>${escape(before)}</code> → <code>${escape(after)}</code></li>`,
+      `<li><code>${escapeHtml(path)}</code>: <code>${escapeHtml(before)}</code> → <code>${escapeHtml(after)}</code></li>`,
   );
-  return `${kind} <b>${escape(object)}</b>${effect === undefined ? "" : `, ${effects[effect]}`}${lines.length === 0 ? "" : `<ul>${lines.join("")}</ul>`}`;
+  return `${kind} <b>${escapeHtml(object)}</b>${effect === undefined ? "" : `, ${effects[effect]}`}${lines.length === 0 ? "" : `<ul>${lines.join("")}</ul>`}`;
 }
 
 function costTable({ cost }: PlanReport): string {
   if (cost.items.length === 0) return "";
   const rows = cost.items.map(
     ({ kind, name, perMonth, mostPerMonth, assumption }) =>
-      `<tr><td>${escape(kind)}</td><td>${escape(name)}</td><td class="number">${cents(perMonth)}</td><td class="number">${cents(mostPerMonth)}</td><td>${escape(assumption)}</td></tr>`,
+      `<tr><td>${escapeHtml(kind)}</td><td>${escapeHtml(name)}</td><td class="number">${cents(perMonth)}</td><td class="number">${cents(mostPerMonth)}</td><td>${escapeHtml(assumption)}</td></tr>`,
   );
   return `<div class="wide"><table><thead><tr><th></th><th></th><th>a month</th><th>scaled out</th><th>assumed</th></tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
@@ -137,15 +138,7 @@ function costTable({ cost }: PlanReport): string {
 function fileDetails({ path, kind, diff, added, removed }: FileChange): string {
   const lines = diff.split("\n").map((line) => {
     const tone = line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : undefined;
-    return tone === undefined ? escape(line) : `<span class="${tone}">${escape(line)}</span>`;
+    return tone === undefined ? escapeHtml(line) : `<span class="${tone}">${escapeHtml(line)}</span>`;
   });
-  return `<details><summary><code>${escape(path)}</code> ${kind}, +${String(added)} −${String(removed)}</summary><pre>${lines.join("\n")}</pre></details>`;
-}
-
-function escape(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
+  return `<details><summary><code>${escapeHtml(path)}</code> ${kind}, +${String(added)} −${String(removed)}</summary><pre>${lines.join("\n")}</pre></details>`;
 }

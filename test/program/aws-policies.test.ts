@@ -1,4 +1,3 @@
-import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readStack } from "../../commands/stack/config.ts";
 import { noConfig } from "../../core/policy/config.ts";
@@ -8,11 +7,8 @@ import { stackType } from "../../core/policy/resources.ts";
 import { policyRules } from "../../core/policy/rules/index.ts";
 import type { PolicyResource } from "../../core/policy/rule.ts";
 import { Value } from "../../core/policy/value.ts";
-import { loadModels } from "../../core/spec/load.ts";
-import { servesModels } from "../../core/spec/platform.ts";
-import { awsStandIns, startApiServer, type ApiServer } from "../support/aws-mocks.ts";
-import { register } from "../support/stack-mocks.ts";
-import { projectRoot } from "../support/tools.ts";
+import { startApiServer, type ApiServer } from "../support/aws-mocks.ts";
+import { registeredBy } from "../support/aws-stacks.ts";
 
 /** What policies say of all that the committed stacks on AWS register: each passes those of its own environment. */
 
@@ -26,14 +22,7 @@ afterAll(() => apiServer.stop());
 
 /** As the engine shows them: inputs, and the id by which others name them. */
 async function resourcesOf(stack: string): Promise<readonly PolicyResource[]> {
-  const { config, file } = readStack(stack);
-  const { resources } = await register(async () => {
-    const { target } = await import("../../components/aws/target.ts");
-    const models = servesModels(config) ? loadModels(path.resolve(projectRoot, config.models)).value : [];
-    const prepared = target.prepare(models, { config, project: projectRoot, file, stack });
-    if ("problems" in prepared) throw new Error(JSON.stringify(prepared.problems, undefined, 2));
-    return prepared.value.build();
-  }, awsStandIns(apiServer.endpoint));
+  const resources = await registeredBy(stack, apiServer);
   const providers = resources.filter(({ type }) => type === "pulumi:providers:aws");
   const [provider] = providers;
   return [

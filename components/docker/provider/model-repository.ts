@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
-import { s3ObjectSchema } from "../../../core/spec/s3-object.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";
+import { repositoryContent } from "../../repository/content-schema.ts";
 import { onMachine } from "../../repository/project-files.ts";
 import { isPublished, publish, rename, retire } from "../../repository/publish.ts";
 import { VolumeStore } from "../volume-store.ts";
@@ -15,30 +15,7 @@ export const modelRepositorySchema = z.object({
   volume: z.string(),
   /** An image with a shell. */
   image: z.string(),
-  /** Name of the server group. */
-  server: z.string(),
-  /** Of the repository: the sha256 of its manifest. */
-  hash: z.string(),
-  /** What it consists of; left out where it must be there already. */
-  files: z
-    .array(
-      z.object({
-        path: z.string(),
-        bytes: z.number(),
-        sha256: z.string(),
-        /** A file's path is relative to the project. */
-        from: z.union([
-          z.object({ content: z.string() }),
-          z.object({ file: z.string() }),
-          z.object({ s3: s3ObjectSchema }),
-        ]),
-      }),
-    )
-    .optional(),
-  /** Repositories of the server that stay besides the current one. */
-  retain: z.number().int(),
-  /** The stack, as `project/stack`. */
-  owner: z.string(),
+  ...repositoryContent,
 });
 
 type ModelRepositoryInputs = z.output<typeof modelRepositorySchema>;

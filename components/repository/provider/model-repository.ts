@@ -1,8 +1,8 @@
 import * as z from "zod";
 import { entryKey } from "../../../core/repository/layout.ts";
-import { s3ObjectSchema } from "../../../core/spec/s3-object.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { oneAtATime } from "../../provider/one-at-a-time.ts";
+import { repositoryContent } from "../content-schema.ts";
 import { onMachine } from "../project-files.ts";
 import { isPublished, publish, rename, retire } from "../publish.ts";
 import { S3Store } from "../s3-store.ts";
@@ -14,32 +14,9 @@ export const modelRepositorySchema = z.object({
   region: z.string(),
   /** Another S3 than Amazon's, as this machine reaches it. */
   endpoint: z.string().optional(),
-  /** Name of the server group. */
-  server: z.string(),
-  /** Of the repository: the sha256 of its manifest. */
-  hash: z.string(),
-  /** What it consists of; left out where it must be there already. */
-  files: z
-    .array(
-      z.object({
-        path: z.string(),
-        bytes: z.number(),
-        sha256: z.string(),
-        /** A file's path is relative to the project; an object in S3 need not be on any machine. */
-        from: z.union([
-          z.object({ content: z.string() }),
-          z.object({ file: z.string() }),
-          z.object({ s3: s3ObjectSchema }),
-        ]),
-      }),
-    )
-    .optional(),
+  ...repositoryContent,
   /** `triton`: it is laid out as a tree too, which Triton reads itself. */
   delivery: z.enum(["loader", "triton"]),
-  /** Repositories of the server that stay besides the current one. */
-  retain: z.number().int(),
-  /** The stack, as `project/stack`. */
-  owner: z.string(),
 });
 
 type ModelRepositoryInputs = z.output<typeof modelRepositorySchema>;

@@ -1,3 +1,4 @@
+import { escapeHtml } from "../../html.ts";
 import type { PanelPlan } from "../dashboards/plan.ts";
 import { formatValue } from "./values.ts";
 
@@ -65,14 +66,14 @@ export function renderPage(report: Report, { script, style }: PageParts): string
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escape(title)}</title>
+<title>${escapeHtml(title)}</title>
 <style>${style}</style>
 </head>
 <body>
 <header>
-<h1>${escape(title)}</h1>
+<h1>${escapeHtml(title)}</h1>
 <p><time datetime="${first}">${first.slice(0, 16).replace("T", " ")}</time> to <time datetime="${last}">${last.slice(0, 16).replace("T", " ")}</time> UTC</p>
-<nav aria-label="Dashboards">${sections.map(({ id, title: name }) => `<a href="#${escape(id)}">${escape(name)}</a>`).join(" ")}</nav>
+<nav aria-label="Dashboards">${sections.map(({ id, title: name }) => `<a href="#${escapeHtml(id)}">${escapeHtml(name)}</a>`).join(" ")}</nav>
 </header>
 <main>
 ${renderAlerts(report.alerts)}
@@ -88,7 +89,7 @@ ${body}
 function renderAlerts(alerts: readonly ReportAlert[]): string {
   const items = alerts.map(
     ({ name, state, severity, summary, runbook }) =>
-      `<li class="${escape(state === "firing" ? severity : state)}"><strong>${escape(name)}</strong> ${state === "pending" ? "(pending) " : ""}${escape(summary)} <a href="${escape(runbook)}">runbook</a></li>`,
+      `<li class="${escapeHtml(state === "firing" ? severity : state)}"><strong>${escapeHtml(name)}</strong> ${state === "pending" ? "(pending) " : ""}${escapeHtml(summary)} <a href="${escapeHtml(runbook)}">runbook</a></li>`,
   );
   return `<section id="alerts" aria-label="Alerts">${items.length === 0 ? '<p class="calm">No alert is firing.</p>' : `<ul>${items.join("\n")}</ul>`}</section>`;
 }
@@ -96,21 +97,21 @@ function renderAlerts(alerts: readonly ReportAlert[]): string {
 function renderSection(section: ReportSection, drawn: ReportPanel[]): string {
   const rows = section.rows.map(
     ({ title, panels }) =>
-      `<h3>${escape(title)}</h3>\n<div class="panels">${panels.map((panel) => renderPanel(panel, drawn)).join("\n")}</div>`,
+      `<h3>${escapeHtml(title)}</h3>\n<div class="panels">${panels.map((panel) => renderPanel(panel, drawn)).join("\n")}</div>`,
   );
-  return `<details id="${escape(section.id)}"${section.isOpen ? " open" : ""}>
-<summary><h2>${escape(section.title)}</h2> <span>${escape(section.description)}</span></summary>
+  return `<details id="${escapeHtml(section.id)}"${section.isOpen ? " open" : ""}>
+<summary><h2>${escapeHtml(section.title)}</h2> <span>${escapeHtml(section.description)}</span></summary>
 ${rows.join("\n")}
 </details>`;
 }
 
 function renderPanel(panel: ReportPanel, drawn: ReportPanel[]): string {
   const { title, description, empty } = panel;
-  const caption = `<figcaption><b>${escape(title)}</b> <span>${escape(description)}</span></figcaption>`;
-  if (empty !== undefined) return `<figure class="empty">${caption}<p>${escape(empty)}</p></figure>`;
+  const caption = `<figcaption><b>${escapeHtml(title)}</b> <span>${escapeHtml(description)}</span></figcaption>`;
+  if (empty !== undefined) return `<figure class="empty">${caption}<p>${escapeHtml(empty)}</p></figure>`;
   if (panel.kind === "number") return `<figure class="number">${caption}${renderNumbers(panel)}</figure>`;
   drawn.push(panel);
-  return `<figure class="plot">${caption}<div class="canvas" data-panel="${String(drawn.length - 1)}" role="img" aria-label="${escape(`${title}: ${spoken(panel)}`)}"></div></figure>`;
+  return `<figure class="plot">${caption}<div class="canvas" data-panel="${String(drawn.length - 1)}" role="img" aria-label="${escapeHtml(`${title}: ${spoken(panel)}`)}"></div></figure>`;
 }
 
 function renderNumbers({ series, unit, limits }: ReportPanel): string {
@@ -119,8 +120,8 @@ function renderNumbers({ series, unit, limits }: ReportPanel): string {
       const value = lastOf(values);
       const level =
         limits === undefined ? "" : value >= limits[1] ? "critical" : value >= limits[0] ? "warning" : "good";
-      const label = series.length === 1 ? "" : `<small>${escape(name)}</small>`;
-      return `<output class="${level}">${escape(formatValue(value, unit))}${label}</output>`;
+      const label = series.length === 1 ? "" : `<small>${escapeHtml(name)}</small>`;
+      return `<output class="${level}">${escapeHtml(formatValue(value, unit))}${label}</output>`;
     })
     .join("");
 }
@@ -135,12 +136,4 @@ function spoken({ series, unit }: ReportPanel): string {
 
 function lastOf(values: ReportSeries["values"]): number {
   return values.findLast((value) => value !== null) ?? Number.NaN;
-}
-
-function escape(text: string): string {
-  return text
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;");
 }
