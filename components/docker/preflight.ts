@@ -94,7 +94,12 @@ async function gpuProblems(
   report: Report,
 ): Promise<Problem[]> {
   if (gpus.size === 0) return [];
-  const ask = ["--rm", "--network=none", "--gpus=all", "--env=NVIDIA_DRIVER_CAPABILITIES=utility"];
+  const ask = [
+    "--rm",
+    "--network=none",
+    "--gpus=driver=nvidia,count=all",
+    "--env=NVIDIA_DRIVER_CAPABILITIES=utility",
+  ];
   try {
     const listed = await cli.run(["run", ...ask, "--entrypoint=nvidia-smi", probe, "-L"]);
     return hostGpuProblems(servers, gpus, parseGpuList(listed), file);

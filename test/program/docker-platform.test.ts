@@ -99,7 +99,7 @@ describe("DockerPlatform", () => {
     expect(inputs).toMatchObject({
       image: "sha256:triton-nvcr.io/nvidia/tritonserver:26.07-py3",
       entrypoints: ["tritonserver"],
-      gpus: "device=1",
+      deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["1"] }],
       shmSize: 2048,
       ulimits: [
         { name: "memlock", soft: -1, hard: -1 },
