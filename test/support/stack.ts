@@ -128,6 +128,22 @@ export class TestStack {
     return this.#pulumi(destroyArguments);
   }
 
+  /** `npm run <command> -- --stack <this one> <args>`; `through`: what the command begins with. */
+  async command(
+    command: string,
+    args: readonly string[] = [],
+    through: readonly string[] = [],
+  ): Promise<Operation> {
+    const run = [process.execPath, path.join(projectRoot, "commands", "run.mjs"), command];
+    const { all, exitCode } = await execa("env", [...through, ...run, "--stack", this.name, ...args], {
+      cwd: projectRoot,
+      env: { ...this.#env, TRITON_PLATFORM_STACKS: this.directory },
+      all: true,
+      reject: false,
+    });
+    return { code: exitCode ?? -1, text: all };
+  }
+
   /** Removes the stack's folder; what the stack made must be destroyed before. */
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
