@@ -2,10 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
-import { sha256 } from "../../core/spec/artifacts.ts";
 import { findProgram } from "../../commands/setup/find-program.ts";
+import { placesIn } from "../../commands/setup/places.ts";
+import { readyTools } from "../../commands/setup/set-up.ts";
+import { readOutputs } from "../../commands/stack/outputs.ts";
+import { sha256 } from "../../core/spec/artifacts.ts";
 import { clusterImage, clusterImageName } from "../support/cluster-image.ts";
 import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
 import { DockerHost, missingForDocker } from "../support/docker.ts";
@@ -13,6 +16,8 @@ import { writeModels, writeScale } from "../support/real-models.ts";
 import { Load, type Counts } from "../support/real-load.ts";
 import { TestStack } from "../support/stack.ts";
 import { projectRoot, venvPython } from "../support/tools.ts";
+
+const { engine } = readyTools(placesIn(projectRoot));
 
 const missing = [
   ...new Set([
@@ -22,6 +27,7 @@ const missing = [
       (name) => findProgram(name) === undefined,
     ),
     ...(venvPython.program === undefined ? [venvPython.name] : []),
+    ...(engine === undefined ? ["the engine"] : []),
   ]),
 ];
 
@@ -53,7 +59,14 @@ const containerSchema = z.object({
   Config: z.object({ Labels: z.record(z.string(), z.string()) }),
   HostConfig: z.object({
     DeviceRequests: z
-      .array(z.looseObject({ DeviceIDs: z.array(z.string()).nullish().transform((ids) => ids ?? undefined) }))
+      .array(
+        z.looseObject({
+          DeviceIDs: z
+            .array(z.string())
+            .nullish()
+            .transform((ids) => ids ?? undefined),
+        }),
+      )
       .nullable(),
   }),
 });
@@ -226,7 +239,7 @@ describe.skipIf(missing.length > 0)(
       expect(text).toMatch(
         /docker\.images\.triton: nothing\.invalid\/triton:1 is not on the host, and cannot be had/,
       );
-      expect(text).toMatch(/docker\.gpus: Docker on \S+ gives no GPUs to containers, and `gpu` needs some/);
+      expect(text).toMatch(/docker\.gpus: Docker on \S+ gives no GPUs to containers, and `gpu`, `dcgm-exporter` need some/);
       expect(text).toContain(
         "docker.ports.grpc: port 8001 on 127.0.0.1 of the host is taken by another program",
       );
@@ -312,6 +325,31 @@ describe.skipIf(missing.length > 0)(
       ])
         for (const protocol of ["http", "grpc"])
           expect(smoke.text).toMatch(new RegExp(`│ ${server} +│ ${model} +│ ${protocol} +│ ok \\d+ ms`));
+    });
+
+    it("leaves outputs that commands read from Pulumi's state", async () => {
+      if (engine === undefined) throw new Error("the engine is looked for before");
+      for (const [name, value] of Object.entries(stack.env)) vi.stubEnv(name, value);
+      try {
+        const { endpoints, servers } = await readOutputs(engine, stack.name);
+        expect(endpoints).toMatchObject({
+          http: "http://127.0.0.1:8000",
+          prometheus: "http://127.0.0.1:9090",
+        });
+        expect(
+          servers.map((server) => [
+            server.name,
+            server.replicas?.length,
+            server.models.map(({ name }) => name),
+          ]),
+        ).toEqual([
+          ["gpu", 2, ["scale"]],
+          ["llm", 1, ["llm-backend"]],
+        ]);
+        await expect(readOutputs(engine, "nobody")).rejects.toThrow("The outputs of `nobody` cannot be read");
+      } finally {
+        vi.unstubAllEnvs();
+      }
     });
 
     it("changes nothing where nothing has changed", async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { hostProblems } from "../../components/docker/preflight.ts";
 import { dockerOf } from "../../core/spec/platform.ts";
 import { hostOf } from "../support/docker-plan.ts";
-import { a100, onGpu } from "../support/kubernetes-servers.ts";
+import { a100, onCpu, onGpu } from "../support/kubernetes-servers.ts";
 import { platformOf, type PlatformFields } from "../support/models.ts";
 import { projectRoot } from "../support/tools.ts";
 
@@ -55,10 +55,11 @@ describe("a Docker host before a deployment", () => {
     writeFileSync(path.join(folder, "docker"), script, { mode: 0o755 });
   }
 
-  async function problems(docker: PlatformFields["docker"] = {}): Promise<string[]> {
-    const fields: PlatformFields = { servers: { gpu: { replicas: 2, accelerator: a100 } }, docker };
+  async function problems(docker: PlatformFields["docker"] = {}, model = onGpu): Promise<string[]> {
+    const gpu = { replicas: 2, ...(model === onGpu ? { accelerator: a100 } : {}) };
+    const fields: PlatformFields = { servers: { gpu }, docker };
     const found = await hostProblems({
-      plan: hostOf([onGpu], fields),
+      plan: hostOf([model], fields),
       docker: dockerOf(platformOf({ target: "docker", ...fields })),
       stack: "gpu-host",
       file: "Pulumi.gpu-host.yaml",
@@ -115,7 +116,12 @@ describe("a Docker host before a deployment", () => {
     const toolkit = `docker: Error response from daemon: could not select device driver "nvidia" with capabilities: [[gpu]]`;
     answering({ "--entrypoint=nvidia-smi": { refuses: toolkit } });
     expect(await problems()).toEqual([
-      `gpus: Docker on unix:///var/run/docker.sock gives no GPUs to containers, and \`gpu\` needs some: ${toolkit.replace("docker: ", "")}`,
+      `gpus: Docker on unix:///var/run/docker.sock gives no GPUs to containers, and \`gpu\`, \`dcgm-exporter\` need some: ${toolkit.replace("docker: ", "")}`,
+    ]);
+    // Without servers on GPUs, the exporter alone.
+    expect(await problems({}, onCpu)).toEqual([]);
+    expect(await problems({ monitoring: { dcgmExporter: true } }, onCpu)).toEqual([
+      expect.stringContaining("gives no GPUs to containers, and `dcgm-exporter` needs some"),
     ]);
     const driver =
       "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that the latest NVIDIA driver is installed and running.";
