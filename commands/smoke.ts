@@ -40,11 +40,11 @@ export async function main(args: string[]): Promise<void> {
       "npm run api-key makes one: put it into a file, and name that by --api-key-file or TRITON_PLATFORM_API_KEY_FILE",
     );
   const description = await stack.describe();
-  const { python } = await setUp(["python"]);
   const endpoints = {
     http: httpUrl(description.endpoints.http, values.http),
-    grpc: values.grpc ?? description.endpoints.grpc,
+    grpc: grpcAddress(description.endpoints.grpc, values.grpc),
   };
+  const { python } = await setUp(["python"]);
   const results = await smoke(python.executable, endpoints, casesOf(description, stack.models), access);
   const table = new Table({
     head: ["server", "model", "protocol", "answer"],
@@ -53,8 +53,13 @@ export async function main(args: string[]): Promise<void> {
   for (const { server, model, protocol, milliseconds, error } of results)
     table.push([server, model, protocol, error ?? `ok ${milliseconds.toFixed(0)} ms`]);
   console.log(table.toString());
-  if (results.some(({ error }) => error !== null)) process.exitCode = 1;
+  if (results.every(({ error }) => error === null)) return;
+  process.exitCode = 1;
+  if (new URL(endpoints.http).hostname.endsWith(".svc")) console.log(fromOutside);
 }
+
+const fromOutside = `These addresses are inside the cluster. From outside:
+  kubectl -n <namespace> port-forward svc/triton-balancer 8000 8001   and --http localhost:8000 --grpc localhost:8001`;
 
 interface SmokedStack {
   /** Folder of the models' specs. */
@@ -88,7 +93,14 @@ function stackOf(name: string): SmokedStack {
 /** Another address of the same balancer is as secure as its own, unless its URL says how it is. */
 function httpUrl(own: string, given: string | undefined): string {
   if (given === undefined) return own;
-  return given.includes("://") ? given : `${new URL(own).protocol}//${given}`;
+  const url = given.includes("://") ? given : `${new URL(own).protocol}//${given}`;
+  if (/^https?:/.test(url) && URL.canParse(url)) return url;
+  throw new UserError(`${given} is no address of HTTP`, "write it like --http localhost:8000");
+}
+
+function grpcAddress(own: string, given: string | undefined): string {
+  if (given === undefined || /^[^\s/]+:\d+$/.test(given)) return given ?? own;
+  throw new UserError(`${given} is no address of gRPC`, "write it like --grpc localhost:8001");
 }
 
 /** A call for each model that is served; what it takes is in its spec. */

@@ -239,7 +239,9 @@ describe.skipIf(missing.length > 0)(
       expect(text).toMatch(
         /docker\.images\.triton: nothing\.invalid\/triton:1 is not on the host, and cannot be had/,
       );
-      expect(text).toMatch(/docker\.gpus: Docker on \S+ gives no GPUs to containers, and `gpu`, `dcgm-exporter` need some/);
+      expect(text).toMatch(
+        /docker\.gpus: Docker on \S+ gives no GPUs to containers, and `gpu`, `dcgm-exporter` need some/,
+      );
       expect(text).toContain(
         "docker.ports.grpc: port 8001 on 127.0.0.1 of the host is taken by another program",
       );

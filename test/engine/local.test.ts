@@ -107,6 +107,14 @@ describe.skipIf(missing.length > 0)(
       expect(status.endpoints?.http).toBe(platform.url(""));
     });
 
+    it("is called by npm run smoke", async () => {
+      const { code, text } = await platform.run("smoke");
+      expect(code, text).toBe(0);
+      for (const [server, model] of Object.entries({ gpu: "embedding-model", llm: "llm-backend" }))
+        for (const protocol of ["http", "grpc"])
+          expect(text).toMatch(new RegExp(`│ ${server} +│ ${model} +│ ${protocol} +│ ok \\d+ ms`));
+    });
+
     /** Calls every model at these ports, and holds the answers against onnxruntime and torch. */
     async function expectRightNumbers(balancer: {
       readonly http: number | undefined;
