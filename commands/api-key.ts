@@ -6,8 +6,8 @@ import { UserError } from "./setup/user-error.ts";
 const usage = "npm run api-key -- <caller>";
 
 /**
- * `npm run api-key -- <caller>`: makes a new API key of the balancer on a cluster or a Docker host. The key is shown this once and kept
- * nowhere; what the stack's config gets is its sha256, by which nobody can call.
+ * `npm run api-key -- <caller>`: makes a new API key of the balancer on a cluster or a Docker host. The key is shown this
+ * once and kept nowhere; what the stack's config gets is its sha256, by which nobody can call.
  */
 export function main(args: string[]): void {
   const { positionals } = parseArgs({ args, allowPositionals: true });

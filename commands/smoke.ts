@@ -1,6 +1,7 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
+import { withKnownHashes } from "../components/hash-cache.ts";
 import { sectionOf } from "../core/aws/workload.ts";
 import type { PlatformDescription } from "../core/description.ts";
 import { asksForApiKeys } from "../core/kubernetes/external-secrets.ts";
@@ -105,7 +106,9 @@ function grpcAddress(own: string, given: string | undefined): string {
 
 /** A call for each model that is served; what it takes is in its spec. */
 function casesOf({ servers }: PlatformDescription, folder: string): SmokeCase[] {
-  const { value: models } = loadModels(path.resolve(projectRoot, folder));
+  const { value: models } = withKnownHashes(projectRoot, (known) =>
+    loadModels(path.resolve(projectRoot, folder), known),
+  );
   return servers.flatMap((server) =>
     server.models.map(({ name }) => {
       const model = models.find(({ spec }) => spec.name === name);
