@@ -6,8 +6,8 @@ import { UserError } from "./setup/user-error.ts";
 const usage = "npm run api-key -- <caller>";
 
 /**
- * `npm run api-key -- <caller>`: makes a new API key of the balancer on a cluster. The key is shown this once and kept
- * nowhere; what the stack's config gets is its sha256, by which nobody can call.
+ * `npm run api-key -- <caller>`: makes a new API key of the balancer on a cluster or a Docker host. The key is shown this
+ * once and kept nowhere; what the stack's config gets is its sha256, by which nobody can call.
  */
 export function main(args: string[]): void {
   const { positionals } = parseArgs({ args, allowPositionals: true });
@@ -21,7 +21,7 @@ export function main(args: string[]): void {
 
   ${key}
 
-For the stack's config, under triton-platform:kubernetes.balancer.apiKeys:
+For the stack's config, under balancer.apiKeys of triton-platform:kubernetes or triton-platform:docker:
 
   - { caller: ${JSON.stringify(caller)}, sha256: ${sha256(key)} }
 

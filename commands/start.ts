@@ -59,7 +59,10 @@ export async function main(args: string[]): Promise<void> {
     throw progress.explain("The platform is not as planned", error);
   }
 
-  const results = await smoke(tools.python, plan.description.endpoints, plan.servers);
+  const cases = plan.servers.flatMap(({ plan: server }) =>
+    server.models.map(({ spec }) => ({ server: server.name, spec })),
+  );
+  const results = await smoke(tools.python, plan.description.endpoints, cases);
   console.log(summary(prepared.value, results, progress.changes, Date.now() - started));
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) {

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import * as z from "zod";
 import { programStatuses } from "../components/local/supervised.ts";
-import type { Endpoints } from "../core/local/plan.ts";
+import type { Endpoints } from "../core/description.ts";
 import { stackName } from "./local/home.ts";
 import { findRunning, type Running } from "./local/running.ts";
 import { describeDockerStatus, dockerStatus } from "./stack/docker-status.ts";

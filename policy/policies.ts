@@ -7,7 +7,8 @@ import type {
 } from "@pulumi/policy";
 import { check, contextOf, formatViolation } from "../core/policy/evaluate.ts";
 import { resourceLabel } from "../core/policy/resources.ts";
-import type { Environment, PolicyResource, PolicyRule } from "../core/policy/rule.ts";
+import type { Environment } from "../core/policy/environment.ts";
+import type { PolicyResource, PolicyRule } from "../core/policy/rule.ts";
 import { Value, type Undecided } from "../core/policy/value.ts";
 import { plainOf, touch } from "./plain.ts";
 

@@ -1,14 +1,15 @@
 import path from "node:path";
 import { execa } from "execa";
 import * as z from "zod";
-import type { BalancedServer } from "../../core/haproxy/plan.ts";
-import type { Endpoints } from "../../core/local/plan.ts";
+import type { Endpoints } from "../../core/description.ts";
 import type { InputSpec, ModelSpec } from "../../core/spec/model.ts";
 import { projectRoot } from "../setup/places.ts";
 import { UserError } from "../setup/user-error.ts";
+import type { Access } from "../stack/access.ts";
 
 const resultSchema = z.array(
   z.object({
+    server: z.string(),
     model: z.string(),
     protocol: z.enum(["http", "grpc"]),
     /** Wall time of the call. */
@@ -19,25 +20,39 @@ const resultSchema = z.array(
 
 export type SmokeResult = z.output<typeof resultSchema>[number];
 
+/** What is called, and where. */
+export interface SmokeCase {
+  /** Name of the server group. */
+  readonly server: string;
+  readonly spec: Pick<ModelSpec, "name" | "inputs" | "maxBatchSize">;
+}
+
 /** One small call per model over HTTP and gRPC, through the balancer, with Triton's own client. */
 export async function smoke(
   python: string,
-  endpoints: Pick<Endpoints, "http" | "grpc">,
-  servers: readonly Pick<BalancedServer, "plan">[],
+  { http, grpc }: Pick<Endpoints, "http" | "grpc">,
+  cases: readonly SmokeCase[],
+  { apiKey, tls }: Access = { tls: {} },
 ): Promise<SmokeResult[]> {
-  const cases = servers.flatMap(({ plan }) =>
-    plan.models.map(({ spec }) => ({ model: spec.name, server: plan.name, inputs: smokeInputs(spec) })),
-  );
+  const { protocol, host } = new URL(http);
+  // On standard input: a key has no place in a process list.
+  const job = {
+    http: host,
+    grpc,
+    tls: protocol === "https:" ? tls : null,
+    apiKey,
+    cases: cases.map(({ server, spec }) => ({ model: spec.name, server, inputs: smokeInputs(spec) })),
+  };
   const { stdout, stderr, exitCode } = await execa(
     python,
     [path.join(projectRoot, "commands", "local", "smoke.py")],
-    {
-      input: JSON.stringify({ http: endpoints.http.replace("http://", ""), grpc: endpoints.grpc, cases }),
-      reject: false,
-    },
+    { input: JSON.stringify(job), reject: false },
   );
   if (exitCode !== 0)
-    throw new UserError(`The smoke test could not run:\n${stderr}`, "run `npm start` again");
+    throw new UserError(
+      `The smoke test could not run:\n${stderr}`,
+      "see that the addresses are host:port, and that certificates and keys are PEM files",
+    );
   return resultSchema.parse(JSON.parse(stdout));
 }
 

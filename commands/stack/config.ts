@@ -28,12 +28,18 @@ const stackFileSchema = z.preprocess(
 );
 export type StackFile = z.output<typeof stackFileSchema>;
 
+/** Folder of the stacks' files and of Pulumi.yaml: the project's, unless another one is told, as by `pulumi --cwd`. */
+export function stacksFolder(): string {
+  return process.env.TRITON_PLATFORM_STACKS ?? projectRoot;
+}
+
 /** The committed config of a stack. Throws all problems at once; a stack without a file is refused by name. */
 export function readStack(stack: string): NamedStack {
   const name = fileOf(stack);
-  const file = path.join(projectRoot, name);
+  const folder = stacksFolder();
+  const file = path.join(folder, name);
   if (existsSync(file)) return { ...readStackConfig(file, name), stack };
-  const known = readdirSync(projectRoot).flatMap((other) => /^Pulumi\.(.+)\.yaml$/.exec(other)?.[1] ?? []);
+  const known = readdirSync(folder).flatMap((other) => /^Pulumi\.(.+)\.yaml$/.exec(other)?.[1] ?? []);
   throw new UserError(`There is no stack \`${stack}\`: ${name} is not there`, suggest(stack, known));
 }
 
@@ -43,7 +49,7 @@ export function fileOf(stack: string): string {
 
 /** The committed config of a stack as plain values by `namespace:key`, unchecked. */
 export function stackValues(stack: string): Record<string, unknown> {
-  return valuesIn(path.join(projectRoot, fileOf(stack)));
+  return valuesIn(path.join(stacksFolder(), fileOf(stack)));
 }
 
 function valuesIn(file: string): Record<string, unknown> {

@@ -1,10 +1,10 @@
 import Table from "cli-table3";
-import type { DockerEndpoints } from "../../core/docker/plan.ts";
+import type { Endpoints } from "../../core/description.ts";
 import { readDockerStack, runningContainers, type RunningContainer } from "./docker.ts";
 
 /** What `npm run status -- --stack <name> --json` prints of a Docker host. */
 export interface DockerStatus {
-  readonly endpoints: DockerEndpoints;
+  readonly endpoints: Endpoints;
   /** Planned containers as they are now; a replica that is being replaced is there twice. */
   readonly containers: readonly {
     readonly name: string;

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ClusterPlan, EksPlan, GivenNetwork, WorkloadPlan } from "../../core/aws/plan.ts";
 import { decryptPolicy } from "../../core/aws/policies.ts";
 import { buildServerImages } from "../kubernetes/ServerImage.ts";
+import { publishedOutputs } from "../kubernetes/outputs.ts";
 import { KubernetesPlatform } from "../kubernetes/KubernetesPlatform.ts";
 import { refusal } from "../target.ts";
 import { refuseUnavailable } from "./ask.ts";
@@ -232,12 +233,14 @@ function buildWorkload(
     { plan: workload.kubernetes, store: workload.store, serverImages },
     { providers: [kubernetes], dependsOn: [...ready, bucket, ...readers, ...secrets] },
   );
-  if (workload.dns === undefined) return { ...workload.kubernetes.description, address };
+  const { description } = workload.kubernetes;
+  if (workload.dns === undefined) return publishedOutputs(description, address, workload.tls);
   const known = address.apply((there) => {
     if (there === undefined)
       throw refusal("The balancer's Service has no address, and eks.loadBalancer.dns names it");
     return there;
   });
   new DnsName(`${name}-dns`, { ...workload.dns, address: known }, onAws);
-  return { ...workload.kubernetes.description, address, dnsName: workload.dns.name };
+  const { name: dnsName } = workload.dns;
+  return { ...publishedOutputs(description, address, workload.tls, dnsName), dnsName };
 }

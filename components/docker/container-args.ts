@@ -1,4 +1,5 @@
 import type { ContainerArgs } from "@pulumi/docker/container.js";
+import type * as types from "@pulumi/docker/types/index.js";
 import type { Input } from "@pulumi/pulumi";
 import type { ContainerPlan, NetworkName, VolumeName } from "../../core/docker/container.ts";
 import { labels } from "../../core/docker/names.ts";
@@ -54,7 +55,7 @@ export function containerArgs(
     stopTimeout: stop.grace,
     destroyGraceSeconds: stop.grace,
     ...present({
-      gpus: plan.gpus,
+      deviceRequests: plan.gpus && [deviceRequest(plan.gpus)],
       user: user === undefined ? undefined : `${String(user)}:${String(user)}`,
       shmSize: sharedMemory === undefined ? undefined : mebibytes(sharedMemory),
     }),
@@ -78,6 +79,19 @@ export function containerArgs(
               }
             : {}),
         }),
+  };
+}
+
+/**
+ * What `docker run --gpus` asks for. Not the provider's `gpus`: it reads that as the command line does, where of `device=0,1`
+ * without quotes the second is a count, and takes quotes away.
+ * Source: docker/cli, opts/gpus.go; terraform-provider-docker 4.5, `normalizeGPUOptionString`.
+ */
+function deviceRequest(gpus: NonNullable<ContainerPlan["gpus"]>): types.input.ContainerDeviceRequest {
+  return {
+    driver: "nvidia",
+    capabilities: ["gpu"],
+    ...(gpus === "all" ? { count: -1 } : { deviceIds: gpus.map(String) }),
   };
 }
 

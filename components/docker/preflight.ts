@@ -88,19 +88,26 @@ async function imageProblems(
 
 async function gpuProblems(
   cli: DockerCli,
-  { servers, gpus }: DockerPlan,
+  { servers, gpus, containers }: DockerPlan,
   probe: string,
   file: string,
   report: Report,
 ): Promise<Problem[]> {
-  if (gpus.size === 0) return [];
-  const ask = ["--rm", "--network=none", "--gpus=all", "--env=NVIDIA_DRIVER_CAPABILITIES=utility"];
+  const exporters = containers.flatMap(({ name, gpus: own }) => (own === "all" ? [name] : []));
+  const users = [...gpus.keys(), ...exporters];
+  if (users.length === 0) return [];
+  const ask = [
+    "--rm",
+    "--network=none",
+    "--gpus=driver=nvidia,count=all",
+    "--env=NVIDIA_DRIVER_CAPABILITIES=utility",
+  ];
   try {
     const listed = await cli.run(["run", ...ask, "--entrypoint=nvidia-smi", probe, "-L"]);
     return hostGpuProblems(servers, gpus, parseGpuList(listed), file);
   } catch (error) {
     if (!(error instanceof DockerError)) throw error;
-    const names = [...gpus.keys()].map((name) => `\`${name}\``).join(", ");
+    const names = users.map((name) => `\`${name}\``).join(", ");
     const isToolkit = /could not select device driver|unknown runtime|executable file not found/i.test(
       error.words,
     );
@@ -108,8 +115,8 @@ async function gpuProblems(
       isToolkit
         ? report(
             "gpus",
-            `Docker on ${cli.host} gives no GPUs to containers, and ${names} ${gpus.size === 1 ? "needs" : "need"} some: ${error.words}`,
-            "install NVIDIA's driver and container toolkit there (nvidia-ctk runtime configure --runtime=docker, then restart Docker), or take `accelerator` away for a host without GPUs",
+            `Docker on ${cli.host} gives no GPUs to containers, and ${names} ${users.length === 1 ? "needs" : "need"} some: ${error.words}`,
+            "install NVIDIA's driver and container toolkit there (nvidia-ctk runtime configure --runtime=docker, then restart Docker), or take `accelerator` and `monitoring.dcgmExporter` away for a host without GPUs",
           )
         : report(
             "gpus",

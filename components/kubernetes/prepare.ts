@@ -1,25 +1,17 @@
 import path from "node:path";
-import { capacityPicture } from "../../core/capacity/check.ts";
 import { asksForApiKeys } from "../../core/kubernetes/external-secrets.ts";
 import { planKubernetes, type KubernetesPlan } from "../../core/kubernetes/plan.ts";
 import { present } from "../../core/objects.ts";
-import { planPlatform, type PlatformPlan, type ServerPlan } from "../../core/platform.ts";
+import type { ServerPlan } from "../../core/platform.ts";
 import type { KubernetesConfig } from "../../core/spec/kubernetes.ts";
-import { locate, type Model } from "../../core/spec/load.ts";
+import type { Model } from "../../core/spec/load.ts";
 import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
 import type { Parsed } from "../../core/spec/parse.ts";
-import type { Advice, Problem } from "../../core/spec/problem.ts";
-import { readText, unlockedProblems } from "../project.ts";
+import type { Problem } from "../../core/spec/problem.ts";
+import { preparePlan, rollbackNotes, type PreparedPlan } from "../prepare.ts";
+import { readText } from "../project.ts";
 
-export interface PreparedKubernetes {
-  readonly platform: PlatformPlan;
-  readonly plan: KubernetesPlan;
-  /** What people should know. */
-  readonly notes: readonly string[];
-  /** How full GPUs and nodes are: lines of text. */
-  readonly picture: readonly string[];
-  readonly advice: readonly Advice[];
-}
+export type PreparedKubernetes = PreparedPlan<KubernetesPlan>;
 
 export interface KubernetesOptions {
   readonly config: PlatformConfig;
@@ -36,25 +28,14 @@ export function prepareKubernetes(
   { config, project, hasApiKey }: KubernetesOptions,
 ): Parsed<PreparedKubernetes> {
   const kubernetes = kubernetesOf(config);
-  const { value: platform, problems: ofPlatform } = planPlatform(models, config, file);
-  const before = [...ofPlatform, ...unlockedProblems(models), ...contextProblems(kubernetes, file)];
-  // The balancer cannot be planned without it.
-  if (!platform.servers.some(({ isDefault }) => isDefault)) return { problems: locate(before, models) };
   const requirements =
     kubernetes.serverImage && readText(path.join(project, kubernetes.serverImage.requirements));
   const facts = { file, hasApiKey, ...present({ requirements }) };
-  const { value: plan, problems: ofPlan } = planKubernetes(platform, config, kubernetes, facts);
-  const problems = [...before, ...ofPlan];
-  if (problems.length > 0) return { problems: locate(problems, models) };
-  return {
-    value: {
-      platform,
-      plan,
-      notes: notesOn(platform.servers, kubernetes),
-      picture: capacityPicture(platform.capacity),
-      advice: locate(platform.advice, models),
-    },
-  };
+  return preparePlan(models, {
+    ...{ config, file, ofSection: contextProblems(kubernetes, file) },
+    plan: (platform) => planKubernetes(platform, config, kubernetes, facts),
+    notes: (servers) => notesOn(servers, kubernetes),
+  });
 }
 
 /** What people should know of who is served, and who may call. */
@@ -65,11 +46,7 @@ export function notesOn(
   const paid = servers.filter(({ upstream }) => upstream !== undefined).map(({ name }) => name);
   const isOpen = !asksForApiKeys(kubernetes) && kubernetes.balancer.clientCertificates === undefined;
   return [
-    ...servers.flatMap(({ name, config: { rollback } }) =>
-      rollback === undefined
-        ? []
-        : [`${name} is rolled back to ${rollback.slice(0, 16)}; its models' folders are not served`],
-    ),
+    ...rollbackNotes(servers),
     ...(isOpen && paid.length > 0
       ? [
           `everybody who reaches the balancer may call ${paid.join(", ")}, which costs money upstream: balancer.apiKeys says who may`,

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { kubernetesOf } from "../../core/spec/platform.ts";
 import type { Target } from "../target.ts";
 import { KubernetesPlatform } from "./KubernetesPlatform.ts";
+import { publishedOutputs } from "./outputs.ts";
 import { prepareKubernetes } from "./prepare.ts";
 import { buildServerImages } from "./ServerImage.ts";
 
@@ -37,9 +38,9 @@ export const target: Target = {
         },
         { providers: [provider] },
       );
-      // An output without a value would be a warning at every update.
-      const isPublished = kubernetes.balancer.service.type === "LoadBalancer";
-      return { ...plan.description, ...(isPublished ? { address } : {}) };
+      return kubernetes.balancer.service.type === "LoadBalancer"
+        ? publishedOutputs(plan.description, address, kubernetes.balancer.tls !== undefined)
+        : { ...plan.description };
     };
     return { value: { notes, picture, advice, build } };
   },

@@ -15,8 +15,9 @@ import {
 import { sha256 } from "../../core/spec/artifacts.ts";
 import type { Bytes } from "../../core/spec/units.ts";
 import { manifest, type RepositoryFile } from "../../core/triton/repository.ts";
+import { contentOf } from "./file-content.ts";
 import { inParallel } from "./in-parallel.ts";
-import { StoreError, contentOf, type Store } from "./store.ts";
+import { StoreError, type Store } from "./store.ts";
 
 /** A server's repository that is to be in a store. */
 export interface Publication {

@@ -184,6 +184,8 @@ export interface WorkloadPlan {
   /** Undefined where nothing is secret: no model calls HolySheep, and no API keys are asked for. */
   readonly secrets?: SecretsPlan;
   readonly dns?: { readonly zoneId: string; readonly name: string };
+  /** Whether clients speak TLS, which the load balancer ends or the balancer. */
+  readonly tls: boolean;
 }
 
 export interface BucketPlan {

@@ -91,6 +91,7 @@ export function planWorkload(
       eks,
       platform.servers.map(({ name }) => name),
     ),
+    tls: eks.loadBalancer.certificateArn !== undefined || sectionOf(facts.config).balancer.tls !== undefined,
     ...present({
       imageRepository: eks.serverImage && imageRepository(names),
       secrets: secretsOf(platform, kubernetes, facts),

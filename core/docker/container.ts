@@ -1,3 +1,4 @@
+import type { GpuId } from "../spec/docker.ts";
 import type { Bytes } from "../spec/units.ts";
 import type { ServiceName } from "./names.ts";
 
@@ -19,8 +20,8 @@ export interface ContainerPlan {
   /** Options by folder. */
   readonly tmpfs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
-  /** As `docker run --gpus` takes it, as in `device=0,1`; undefined for none. */
-  readonly gpus?: string;
+  /** Numbers or UUIDs of the host's GPUs that it has; undefined for none. */
+  readonly gpus?: "all" | readonly GpuId[];
   /** Linux capabilities that it has; all others are taken from it. */
   readonly capabilities: readonly string[];
   readonly sharedMemory?: Bytes;
@@ -40,7 +41,14 @@ export interface ContainerPlan {
 export type NetworkName = "inside" | "outside";
 
 export type VolumeName =
-  "models" | "holysheep" | "balancer" | "prometheus" | "prometheus-data" | "grafana" | "grafana-data";
+  | "models"
+  | "holysheep"
+  | "balancer"
+  | "prometheus"
+  | "prometheus-data"
+  | "grafana"
+  | "grafana-data"
+  | "dcgm-exporter";
 
 /** The new one serves before the old one goes, or the old one goes first and leaves its place to the new one. */
 export type Order = "newFirst" | "oldFirst";

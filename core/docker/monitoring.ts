@@ -1,4 +1,5 @@
 import yaml from "js-yaml";
+import { dcgmCounters } from "../monitoring/dcgm-counters.ts";
 import { grafanaDashboard } from "../monitoring/dashboards/grafana.ts";
 import { dashboardsOf } from "../monitoring/dashboards/index.ts";
 import { monitoredPlatform, type MonitoredPlatform } from "../monitoring/platform.ts";
@@ -7,7 +8,7 @@ import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.
 import type { ServerPlan } from "../platform.ts";
 import type { DockerConfig } from "../spec/docker.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
-import type { ContainerPlan, FilesPlan } from "./container.ts";
+import { httpTest, type ContainerPlan, type FilesPlan } from "./container.ts";
 import { places, ports, replicaAlias, replicaName, users } from "./names.ts";
 
 /** Prometheus, Grafana and NVIDIA's exporter beside the servers. */
@@ -37,6 +38,7 @@ export function monitoring(
       ...(grafana ? [grafanaContainer(docker)] : []),
     ],
     files: [
+      ...(exporter ? [exporterFiles(docker)] : []),
       ...(prometheus ? [prometheusFiles(platform, scrapeTargets(servers, exporter), docker)] : []),
       ...(grafana ? [grafanaFiles(platform, docker)] : []),
     ],
@@ -182,6 +184,8 @@ function grafanaContainer({ images, address, ports: published }: DockerConfig): 
       GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true",
       GF_ANALYTICS_REPORTING_ENABLED: "false",
       GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
+      // It would fetch apps that nothing here uses, at each start.
+      GF_PLUGINS_PREINSTALL_DISABLED: "true",
     },
     user: users.grafana,
     networks: [
@@ -251,7 +255,10 @@ function grafanaFiles(platform: MonitoredPlatform, { images }: DockerConfig): Fi
   };
 }
 
-/** It reads the GPUs' counters, for which the kernel wants an administrator. Source: dcgm-exporter's README. */
+/**
+ * It reads the GPUs' counters, for which the kernel wants an administrator.
+ * Source: NVIDIA/dcgm-exporter 4.5.3-4.8.2, README ("Quickstart") and docker/Dockerfile ("Security Note").
+ */
 function exporterContainer({ images }: DockerConfig): ContainerPlan {
   return {
     ...common,
@@ -259,13 +266,42 @@ function exporterContainer({ images }: DockerConfig): ContainerPlan {
     service: "dcgm-exporter",
     image: images.dcgmExporter,
     entrypoint: ["dcgm-exporter"],
-    command: ["--address", `:${String(ports.dcgmExporter)}`],
+    command: [
+      `--address=:${String(ports.dcgmExporter)}`,
+      `--collectors=${places.dcgmExporter}/${countersFile}`,
+      // Milliseconds; half a minute where nothing is said.
+      `--collect-interval=${String(scrapeInterval * 1_000)}`,
+    ],
     networks: [{ network: "inside", aliases: ["dcgm-exporter"] }],
     ports: [],
-    mounts: [],
+    mounts: [{ volume: "dcgm-exporter", target: places.dcgmExporter, readOnly: true }],
     tmpfs: { "/tmp": "" },
     gpus: "all",
-    capabilities: ["SYS_ADMIN"],
+    // As Docker tells it back: another way to write it would be another at each look.
+    capabilities: ["CAP_SYS_ADMIN"],
     memory: 512 * mebibyte,
+    health: {
+      // Bash is in its images, the distroless one too.
+      test: httpTest(ports.dcgmExporter, "/health"),
+      interval: 5,
+      timeout: 5,
+      retries: 6,
+      startPeriod: 60,
+    },
+  };
+}
+
+const countersFile = "counters.csv";
+
+/** What rules and dashboards want: the exporter's own counters leave out ECC errors and throttling. */
+function exporterFiles({ images }: DockerConfig): FilesPlan {
+  return {
+    volume: "dcgm-exporter",
+    service: "dcgm-exporter",
+    place: places.dcgmExporter,
+    // The exporter's own has a shell, and no programs.
+    image: images.haproxy,
+    files: [{ path: countersFile, content: dcgmCounters() }],
+    reloadSignal: "HUP",
   };
 }

@@ -50,6 +50,7 @@ export const places = {
   prometheusData: "/prometheus",
   grafana: "/etc/triton-grafana",
   grafanaData: "/var/lib/grafana",
+  dcgmExporter: "/etc/triton-dcgm-exporter",
 } as const;
 
 /** File of HolySheep's key, below `places.holysheep`. */

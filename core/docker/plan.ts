@@ -1,3 +1,4 @@
+import type { PlatformDescription } from "../description.ts";
 import type { PlatformPlan, ServerPlan } from "../platform.ts";
 import { planServerImages, tritonImage, type ServerImagePlan } from "../kubernetes/images.ts";
 import { present } from "../objects.ts";
@@ -9,6 +10,7 @@ import { balancerContainer, balancerFiles, balancerProblems, groupPort } from ".
 import type { ContainerPlan, FilesPlan, VolumeName } from "./container.ts";
 import { assignGpus, gpuConfigProblems, type GpuAssignment } from "./gpus.ts";
 import { monitoring } from "./monitoring.ts";
+import { replicaName } from "./names.ts";
 import { planOrders } from "./rollout.ts";
 import { repositoryHash, serverContainers, serverNameProblems, sharedMemoryProblems } from "./server.ts";
 
@@ -33,26 +35,10 @@ export interface DockerPlan {
   readonly description: DockerDescription;
 }
 
-/** What runs, for people: the stack's outputs. */
-export interface DockerDescription {
+/** The stack's outputs: what is on the host's loopback address is reached there, or through ssh's `-L`. */
+export interface DockerDescription extends PlatformDescription {
+  /** Docker's address. */
   readonly host: string;
-  readonly endpoints: DockerEndpoints;
-  readonly servers: readonly {
-    readonly name: string;
-    /** `host:port` of the balancer that leads to this server alone, where the config gives it one. */
-    readonly grpc?: string;
-    readonly repositoryHash: string;
-    readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
-  }[];
-}
-
-/** URLs and addresses on the host; what is on its loopback address is reached there, or through ssh's `-L`. */
-export interface DockerEndpoints {
-  readonly http: string;
-  readonly grpc: string;
-  readonly metrics: string;
-  readonly prometheus?: string;
-  readonly grafana?: string;
 }
 
 /** What is not in the platform's config. */
@@ -171,6 +157,7 @@ function describe(
         name: server.name,
         ...present({ grpc: port === undefined ? undefined : at(port) }),
         repositoryHash: repositoryHash(server),
+        replicas: Array.from({ length: server.replicas }, (_, i) => ({ name: replicaName(server.name, i) })),
         models: server.models.map((model) => ({ name: model.spec.name, versions: servedVersions(model) })),
       };
     }),

@@ -89,7 +89,7 @@ function replica(
     ],
     tmpfs: { "/tmp": "" },
     labels: { [labels.server]: name, [labels.replica]: String(i), [labels.repository]: hash },
-    ...present({ gpus: gpuRequest(gpus, name, i), cpus: server.config.resources.cpu }),
+    ...present({ gpus: gpus.get(name)?.[i], cpus: server.config.resources.cpu }),
     capabilities: [],
     sharedMemory: shm,
     ulimits: docker.ulimits,
@@ -121,11 +121,6 @@ const pythonSharedMemory: Bytes = 64 * 1024 ** 2;
 /** The repository that the server is to serve. */
 export function repositoryHash({ config, repository }: Pick<ServerPlan, "config" | "repository">): string {
   return config.rollback ?? repository.hash;
-}
-
-function gpuRequest(gpus: GpuAssignment, server: string, i: number): string | undefined {
-  const ids = gpus.get(server)?.[i];
-  return ids && `device=${ids.map(String).join(",")}`;
 }
 
 /** The size of a replica's `/dev/shm`. */

@@ -2,6 +2,7 @@ import type { IExternalSecret } from "@kubernetes-models/external-secrets/extern
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { IPriorityClass } from "kubernetes-models/scheduling.k8s.io/v1";
 import type { IConfigMap, INamespace, ISecret } from "kubernetes-models/v1";
+import type { PlatformDescription } from "../description.ts";
 import { present } from "../objects.ts";
 import type { PlatformPlan, ServerPlan } from "../platform.ts";
 import type { KubernetesConfig } from "../spec/kubernetes.ts";
@@ -70,18 +71,26 @@ export interface KubernetesPlan {
   readonly description: KubernetesDescription;
 }
 
-/** What runs, for people: the stack's outputs. */
-export interface KubernetesDescription {
+/** The stack's outputs; the addresses are those inside the cluster. */
+export interface KubernetesDescription extends PlatformDescription {
   readonly namespace: string;
-  /** The balancer inside the cluster. */
-  readonly endpoints: { readonly http: string; readonly grpc: string };
-  readonly servers: readonly {
-    readonly name: string;
-    /** `host:port` of the balancer that leads to this server alone, where the config gives it one. */
-    readonly grpc?: string;
-    readonly repositoryHash: string;
-    readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
-  }[];
+}
+
+/** The same for clients outside the cluster, who reach the balancer at a load balancer's name or address. */
+export function publishedAt(
+  { endpoints, servers, ...rest }: KubernetesDescription,
+  host: string,
+  tls: boolean,
+): KubernetesDescription {
+  const at = (address: string): string => `${host}${address.slice(address.lastIndexOf(":"))}`;
+  return {
+    ...rest,
+    endpoints: { http: `${tls ? "https" : "http"}://${at(endpoints.http)}`, grpc: at(endpoints.grpc) },
+    servers: servers.map(({ grpc, ...server }) => ({
+      ...server,
+      ...present({ grpc: grpc === undefined ? undefined : at(grpc) }),
+    })),
+  };
 }
 
 /** What is not in the platform's config. */

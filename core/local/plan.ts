@@ -1,4 +1,10 @@
 import path from "node:path";
+import type {
+  Endpoints,
+  PlatformDescription,
+  ReplicaDescription,
+  ServerDescription,
+} from "../description.ts";
 import { balancerEntries, type BalancerEntries } from "../haproxy/backends.ts";
 import { renderHaproxyConfig } from "../haproxy/config.ts";
 import type { BalancedServer, Replica } from "../haproxy/plan.ts";
@@ -28,29 +34,16 @@ export interface LocalPlan {
 }
 
 /** What runs, for people and for `npm run status`: written beside the running platform and given as its outputs. */
-export interface LocalDescription {
-  readonly endpoints: Endpoints;
-  readonly servers: readonly ServerDescription[];
+export interface LocalDescription extends PlatformDescription {
+  readonly endpoints: LocalEndpoints;
+  readonly servers: readonly LocalServerDescription[];
 }
 
-export interface ServerDescription {
-  readonly name: string;
-  /** gRPC port of the balancer that leads to this server alone. */
-  readonly grpc: string;
-  readonly repositoryHash: string;
-  readonly replicas: readonly { readonly name: string; readonly http: string }[];
-  readonly models: readonly { readonly name: string; readonly versions: readonly number[] }[];
-}
+export type LocalEndpoints = Required<Omit<Endpoints, "grafana">>;
 
-/** URLs and addresses people use. */
-export interface Endpoints {
-  /** KServe v2 over HTTP, through the balancer. */
-  readonly http: string;
-  /** `host:port` of gRPC through the balancer; the server group is chosen by metadata. */
+export interface LocalServerDescription extends ServerDescription {
   readonly grpc: string;
-  /** Prometheus metrics of the balancer. */
-  readonly metrics: string;
-  readonly prometheus: string;
+  readonly replicas: readonly Required<ReplicaDescription>[];
 }
 
 export interface RepositoryPlan {

@@ -1,6 +1,7 @@
 import type { CostItem } from "../cost/cost.ts";
 import type { TokenPrice } from "../cost/tokens.ts";
-import type { Environment, PolicyResource } from "../policy/rule.ts";
+import type { Environment } from "../policy/environment.ts";
+import type { PolicyResource } from "../policy/rule.ts";
 import type { Advice } from "../spec/problem.ts";
 
 /** A stack's plan as every target hands it to `npm run plan`: without a cloud, a cluster or credentials. */

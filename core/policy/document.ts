@@ -1,5 +1,6 @@
 import { markdownTable } from "../markdown.ts";
-import { environments, type PolicyRule } from "./rule.ts";
+import { environments } from "./environment.ts";
+import type { PolicyRule } from "./rule.ts";
 import type { PolicySection } from "./rules/index.ts";
 
 /** The tables of docs/policies.md: every rule with its levels, its sources and what a policy config may set. */

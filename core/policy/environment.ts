@@ -1,4 +1,6 @@
-import { environments, type Environment } from "./rule.ts";
+/** What a stack is for; rules are more or less strict by it. */
+export const environments = ["dev", "staging", "prod", "bench"] as const;
+export type Environment = (typeof environments)[number];
 
 /** Other names that teams have for the same. */
 const synonyms: Readonly<Record<string, Environment>> = {

@@ -1,7 +1,8 @@
 import type { Limit } from "./limit.ts";
 import type { PolicyConfig } from "./config.ts";
 import { resourceLabel } from "./resources.ts";
-import type { Environment, Level, PolicyResource, PolicyRule, RuleContext, Violation } from "./rule.ts";
+import type { Environment } from "./environment.ts";
+import type { Level, PolicyResource, PolicyRule, RuleContext, Violation } from "./rule.ts";
 import { Undecided } from "./value.ts";
 
 /** What one rule has to say of one resource. */

@@ -1,4 +1,4 @@
-import type { Environment } from "./rule.ts";
+import type { Environment } from "./environment.ts";
 
 /** A value of a rule that a policy config may set. */
 export interface Limit<out T> {

@@ -1,9 +1,6 @@
+import type { Environment } from "./environment.ts";
 import type { Limit } from "./limit.ts";
 import type { Value } from "./value.ts";
-
-/** What a stack is for; rules are more or less strict by it. */
-export const environments = ["dev", "staging", "prod", "bench"] as const;
-export type Environment = (typeof environments)[number];
 
 /** Pulumi's words for what a violation does: nothing, a warning, a failure, or a repair before the check. */
 export const levels = ["disabled", "advisory", "mandatory", "remediate"] as const;

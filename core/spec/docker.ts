@@ -15,14 +15,20 @@ const gpuId = z.union(
   { error: "this is no GPU: write its number, or a UUID as `nvidia-smi -L` shows it" },
 );
 
+/**
+ * Defaults are what their projects, or who deploys them together, name as a release.
+ * Sources: docker-library/haproxy, "Update 3.2 to 3.2.9" (3.2 is HAProxy's long-term branch); prometheus-operator/kube-prometheus,
+ * jsonnet/kube-prometheus/versions.json, for Prometheus (3.13 is its long-term release) and Grafana; NVIDIA/dcgm-exporter,
+ * deployment/values.yaml of its release 4.5.3-4.8.2, the one of the chart that clusters get.
+ */
 const imagesSchema = z.strictObject({
   /** Triton's. Default: NVIDIA's of `tritonRelease`, the variant that has the server's backends. */
   triton: imageReference.optional(),
   /** In it bash too, as in Debian's variants: health checks and drains speak with it. */
   haproxy: imageReference.default("docker.io/library/haproxy:3.2.9"),
-  prometheus: imageReference.default("docker.io/prom/prometheus:v3.5.0"),
-  grafana: imageReference.default("docker.io/grafana/grafana:12.2.0"),
-  dcgmExporter: imageReference.default("nvcr.io/nvidia/k8s/dcgm-exporter:4.4.1-4.6.0-ubuntu22.04"),
+  prometheus: imageReference.default("docker.io/prom/prometheus:v3.13.2"),
+  grafana: imageReference.default("docker.io/grafana/grafana:13.1.3"),
+  dcgmExporter: imageReference.default("nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless"),
 });
 
 const portsSchema = z.strictObject({

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { environments } from "../policy/rule.ts";
+import { environments } from "../policy/environment.ts";
 import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";

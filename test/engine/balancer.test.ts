@@ -29,6 +29,7 @@ import {
 import { startDns } from "../support/dns.ts";
 import { twoGroups } from "../support/local.ts";
 import { freePorts } from "../support/platform.ts";
+import { makeCertificate } from "../support/certificates.ts";
 import { haproxy, needing, openssl } from "../support/tools.ts";
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
@@ -519,37 +520,9 @@ describe.skipIf(haproxy.program === undefined)(needing(haproxy, "the cluster's b
 
   describe.skipIf(openssl.program === undefined)(needing(openssl, "under TLS"), () => {
     const at = (name: string): string => path.join(folder, name);
-    const run = (...args: string[]): void => {
-      execFileSync(openssl.program ?? "openssl", args, { stdio: "pipe" });
-    };
 
-    /** A certificate `<name>.crt` and its key: of an authority, or one of its own. */
     function certificate(name: string, subject: string, authority?: string): void {
-      const key = [
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-keyout",
-        at(`${name}.key`),
-      ];
-      const subjectName = [
-        "-subj",
-        `/O=test/CN=${subject}`,
-        "-addext",
-        "subjectAltName=DNS:localhost,IP:127.0.0.1",
-      ];
-      if (authority === undefined) {
-        run("req", "-x509", "-days", "2", ...key, ...subjectName, "-out", at(`${name}.crt`));
-        return;
-      }
-      run("req", "-new", ...key, ...subjectName, "-out", at(`${name}.csr`));
-      run(
-        ...["x509", "-req", "-days", "2", "-in", at(`${name}.csr`), "-copy_extensions", "copy"],
-        ...["-CA", at(`${authority}.crt`), "-CAkey", at(`${authority}.key`), "-CAcreateserial"],
-        ...["-out", at(`${name}.crt`)],
-      );
+      makeCertificate(folder, name, subject, authority);
     }
 
     const secureUrl = (port: number): string => `https://127.0.0.1:${String(port)}`;

@@ -1,17 +1,23 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import * as z from "zod";
 import { findProgram } from "../../commands/setup/find-program.ts";
+import { placesIn } from "../../commands/setup/places.ts";
+import { readyTools } from "../../commands/setup/set-up.ts";
+import { readOutputs } from "../../commands/stack/outputs.ts";
+import { sha256 } from "../../core/spec/artifacts.ts";
 import { clusterImage, clusterImageName } from "../support/cluster-image.ts";
 import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
 import { DockerHost, missingForDocker } from "../support/docker.ts";
 import { writeModels, writeScale } from "../support/real-models.ts";
 import { Load, type Counts } from "../support/real-load.ts";
 import { TestStack } from "../support/stack.ts";
-import { venvPython } from "../support/tools.ts";
+import { projectRoot, venvPython } from "../support/tools.ts";
+
+const { engine } = readyTools(placesIn(projectRoot));
 
 const missing = [
   ...new Set([
@@ -21,17 +27,25 @@ const missing = [
       (name) => findProgram(name) === undefined,
     ),
     ...(venvPython.program === undefined ? [venvPython.name] : []),
+    ...(engine === undefined ? ["the engine"] : []),
   ]),
 ];
 
-/** Of the HolySheep key, first and later. */
+/** Of HolySheep, first and later. */
 const keys = ["planted-holysheep-key", "another-holysheep-key"] as const;
+
+/** Of who calls the balancer. */
+const apiKey = "planted-api-key";
+
+/** What `nvidia-smi -L` says on the host, once the toolkit is there. */
+const cards = readFileSync(path.join(projectRoot, "test", "recorded", "nvidia-smi.txt"), "utf8");
 
 const images = {
   triton: clusterImageName,
   /** Another image with the same in it. */
   nextTriton: "docker.io/local/triton-platform-test:2",
   prometheus: "docker.io/local/prometheus-test:1",
+  dcgmExporter: "docker.io/local/dcgm-exporter-test:1",
 } as const;
 
 const containerSchema = z.object({
@@ -43,11 +57,23 @@ const containerSchema = z.object({
     Health: z.object({ Status: z.string() }).optional(),
   }),
   Config: z.object({ Labels: z.record(z.string(), z.string()) }),
+  HostConfig: z.object({
+    DeviceRequests: z
+      .array(
+        z.looseObject({
+          DeviceIDs: z
+            .array(z.string())
+            .nullish()
+            .transform((ids) => ids ?? undefined),
+        }),
+      )
+      .nullable(),
+  }),
 });
 type Inspected = z.output<typeof containerSchema>;
 
 describe.skipIf(missing.length > 0)(
-  clusterSuite("the docker target on a real Docker, over ssh:// and without GPUs", missing),
+  clusterSuite("the docker target on a real Docker, over ssh:// and with stand-ins for GPUs", missing),
   () => {
     let docker: DockerHost;
     let stack: TestStack;
@@ -75,6 +101,10 @@ describe.skipIf(missing.length > 0)(
         },
         { "/prometheus": 65_534 },
       );
+      await docker.build(images.dcgmExporter, images.triton, {
+        "/usr/bin/dcgm-exporter": path.join(projectRoot, "test", "support", "dcgm_exporter.py"),
+        "/usr/share/dcgm.txt": path.join(projectRoot, "test", "recorded", "metrics", "dcgm.txt"),
+      });
       stack = await TestStack.create(config(), {
         DOCKER_CONFIG: docker.env.DOCKER_CONFIG,
         PATH: [docker.standInForSsh(), process.env.PATH ?? ""].join(path.delimiter),
@@ -94,9 +124,9 @@ describe.skipIf(missing.length > 0)(
         "triton-platform:target": "docker",
         "triton-platform:models": models,
         "triton-platform:tritonRelease": "24.10",
-        "triton-platform:defaultServer": "cpu",
+        "triton-platform:defaultServer": "gpu",
         "triton-platform:servers": {
-          cpu: { replicas: 2 },
+          gpu: { replicas: 2, accelerator: { gpu: "a100-80gb", count: 2 } },
           llm: { models: ["llm-backend"], resources: { cpu: 1 } },
         },
         "holysheep:baseUrl": "http://llm-simulator:18900/v1",
@@ -107,7 +137,9 @@ describe.skipIf(missing.length > 0)(
     function dockerConfig(fields: object = {}): object {
       return {
         host: "ssh://deploy@gpu-host.example.com",
-        images: { triton: images.triton, haproxy: images.triton, prometheus: images.prometheus },
+        images: imagesWith(images.triton),
+        gpus: { gpu: [3, 1, 0, 2] },
+        balancer: balancerWith({}),
         // Nobody may raise the limit of locked memory here.
         ulimits: { stack: 67_108_864 },
         sharedMemory: "256MiB",
@@ -117,10 +149,18 @@ describe.skipIf(missing.length > 0)(
       };
     }
 
+    function imagesWith(triton: string): object {
+      const { prometheus, dcgmExporter } = images;
+      return { triton, haproxy: images.triton, prometheus, dcgmExporter };
+    }
+
+    function balancerWith(fields: object): object {
+      return { apiKeys: [{ caller: "tests", sha256: sha256(apiKey) }], ...fields };
+    }
+
     /** From the second deployment on. */
     function current(fields: object = {}): ReturnType<typeof config> {
-      const next = { triton: images.nextTriton, haproxy: images.triton, prometheus: images.prometheus };
-      return config({ images: next, ...fields });
+      return config({ images: imagesWith(images.nextTriton), ...fields });
     }
 
     async function listed(
@@ -175,7 +215,7 @@ describe.skipIf(missing.length > 0)(
     }
 
     function startLoad(): Promise<Load> {
-      return Load.start({ host: "127.0.0.1" }, "", docker.inside);
+      return Load.start({ host: "127.0.0.1" }, apiKey, docker.inside);
     }
 
     /** Calls that came to something else than one of these. */
@@ -193,25 +233,15 @@ describe.skipIf(missing.length > 0)(
         "sleep",
         "600",
       ]);
-      stack.configure({
-        ...config({
-          images: {
-            triton: "nothing.invalid/triton:1",
-            haproxy: images.triton,
-            prometheus: images.prometheus,
-          },
-        }),
-        "triton-platform:servers": {
-          cpu: { replicas: 2, accelerator: { gpu: "a100-80gb" } },
-          llm: { models: ["llm-backend"] },
-        },
-      });
+      stack.configure(config({ images: imagesWith("nothing.invalid/triton:1") }));
       const { code, text } = await stack.up();
       expect(code).not.toBe(0);
       expect(text).toMatch(
         /docker\.images\.triton: nothing\.invalid\/triton:1 is not on the host, and cannot be had/,
       );
-      expect(text).toMatch(/docker\.gpus: Docker on \S+ gives no GPUs to containers, and `cpu` needs some/);
+      expect(text).toMatch(
+        /docker\.gpus: Docker on \S+ gives no GPUs to containers, and `gpu`, `dcgm-exporter` need some/,
+      );
       expect(text).toContain(
         "docker.ports.grpc: port 8001 on 127.0.0.1 of the host is taken by another program",
       );
@@ -223,6 +253,16 @@ describe.skipIf(missing.length > 0)(
       expect(silent.text).toContain("docker.host: Docker on unix:///nowhere/docker.sock does not answer");
       expect(await docker.docker(["ps", "--all", "--quiet"])).toBe("");
       expect(await docker.docker(["volume", "ls", "--quiet"])).toBe("");
+    });
+
+    it("says which GPUs the host does not have", async () => {
+      await docker.installToolkit(cards);
+      stack.configure(config({ gpus: { gpu: [0, 1, 2, 7] } }));
+      const { code, text } = await stack.preview();
+      expect(code).not.toBe(0);
+      expect(text).toContain(
+        "docker.gpus.gpu: the host has no GPU 7: it has 0 (NVIDIA A100-SXM4-80GB), 1 (NVIDIA A100-SXM4-80GB)",
+      );
     });
 
     it("comes up, and serves every model over HTTP and gRPC", async () => {
@@ -242,28 +282,96 @@ describe.skipIf(missing.length > 0)(
       expect(others(counts, "x2", "ok")).toEqual({});
     });
 
+    it("gives each replica its GPUs, and no other container any", async () => {
+      const of = async (labels: Readonly<Record<string, string>>) => {
+        const [container] = await inspect(labels);
+        return (container?.HostConfig.DeviceRequests ?? []).map((request) => ({
+          ...request,
+          DeviceIDs: request.DeviceIDs?.toSorted(),
+        }));
+      };
+      const request = { Driver: "nvidia", Capabilities: [["gpu"]] };
+      const first = { ...request, Count: 0, DeviceIDs: ["1", "3"] };
+      expect(await of({ server: "gpu", replica: "0" })).toMatchObject([first]);
+      expect(await of({ server: "gpu", replica: "1" })).toMatchObject([{ ...first, DeviceIDs: ["0", "2"] }]);
+      expect(await of({ service: "dcgm-exporter" })).toMatchObject([{ ...request, Count: -1 }]);
+      for (const labels of [{ server: "llm" }, { service: "balancer" }]) expect(await of(labels)).toEqual([]);
+      const [replica] = await listed({ server: "gpu", replica: "1" });
+      const seen = await docker.docker(["exec", replica ?? "", "nvidia-smi", "-L"]);
+      const uuids = [...cards.matchAll(/UUID: (\S+)\)/g)].map(([, uuid]) => uuid);
+      expect([...seen.matchAll(/UUID: (\S+)\)/g)].map(([, uuid]) => uuid)).toEqual([uuids[0], uuids[2]]);
+    });
+
+    it("is seen and called by npm run status, logs and smoke", async () => {
+      const keyFile = path.join(path.dirname(models), "api-key");
+      writeFileSync(keyFile, `${apiKey}\n`);
+      const [status, logs, unnamed, smoke] = await Promise.all([
+        stack.command("status"),
+        stack.command("logs", ["gpu-1", "-n", "200"]),
+        stack.command("smoke", [], docker.inside),
+        stack.command("smoke", ["--api-key-file", keyFile], docker.inside),
+      ]);
+      expect(status.code, status.text).toBe(0);
+      for (const name of ["balancer", "gpu-0", "gpu-1", "llm-0", "dcgm-exporter", "prometheus"])
+        expect(status.text).toMatch(new RegExp(`│ ${name} +│ [0-9a-f]{12} │ Up [^│]+\\(healthy\\) │ yes `));
+      expect(status.text).toMatch(/http +http:\/\/127\.0\.0\.1:8000/);
+      expect(logs.code, logs.text).toBe(0);
+      expect(logs.text).toMatch(/==> gpu-1 <==[^]*successfully loaded 'scale'/);
+      expect(logs.text).not.toContain("llm-backend");
+      expect(unnamed.code).toBe(1);
+      expect(unnamed.text).toContain("The balancer takes calls with an API key alone, and none is given");
+      expect(smoke.code, smoke.text).toBe(0);
+      for (const [server = "", model = ""] of [
+        ["gpu", "scale"],
+        ["llm", "llm-backend"],
+      ])
+        for (const protocol of ["http", "grpc"])
+          expect(smoke.text).toMatch(new RegExp(`│ ${server} +│ ${model} +│ ${protocol} +│ ok \\d+ ms`));
+    });
+
+    it("leaves outputs that commands read from Pulumi's state", async () => {
+      if (engine === undefined) throw new Error("the engine is looked for before");
+      for (const [name, value] of Object.entries(stack.env)) vi.stubEnv(name, value);
+      try {
+        const { endpoints, servers } = await readOutputs(engine, stack.name);
+        expect(endpoints).toMatchObject({
+          http: "http://127.0.0.1:8000",
+          prometheus: "http://127.0.0.1:9090",
+        });
+        expect(
+          servers.map((server) => [
+            server.name,
+            server.replicas?.length,
+            server.models.map(({ name }) => name),
+          ]),
+        ).toEqual([
+          ["gpu", 2, ["scale"]],
+          ["llm", 1, ["llm-backend"]],
+        ]);
+        await expect(readOutputs(engine, "nobody")).rejects.toThrow("The outputs of `nobody` cannot be read");
+      } finally {
+        vi.unstubAllEnvs();
+      }
+    });
+
     it("changes nothing where nothing has changed", async () => {
       const { code, text } = await stack.up("--refresh", "--expect-no-changes");
       expect(code, text).toBe(0);
     });
 
     it("replaces one replica after the other for another model and image, and no call fails", async () => {
-      const before = await inspect({ server: "cpu" });
+      const before = await inspect({ server: "gpu" });
       const llm = await inspect({ server: "llm" });
       const load = await startLoad();
       writeScale(models, 3);
-      stack.configure(
-        config({
-          images: { triton: images.nextTriton, haproxy: images.triton, prometheus: images.prometheus },
-        }),
-      );
+      stack.configure(current());
       const { code, text } = await stack.up();
       expect(code, text).toBe(0);
       const counts = await load.stop();
       expect(others(counts, "x2", "x3", "ok")).toEqual({});
       expect(counts.http.x3).toBeGreaterThan(0);
       expect(counts.grpc.x3).toBeGreaterThan(0);
-      const after = await inspect({ server: "cpu" });
+      const after = await inspect({ server: "gpu" });
       expect(after).toHaveLength(2);
       expect(before.filter(({ Id }) => after.some((other) => other.Id === Id))).toEqual([]);
       expect(await inspect({ server: "llm" })).not.toEqual(llm);
@@ -277,23 +385,26 @@ describe.skipIf(missing.length > 0)(
     });
 
     it("stops a replica that does not get ready, with its own words, while the others serve on", async () => {
-      const before = await inspect({ server: "cpu" });
+      const before = await inspect({ server: "gpu" });
       const load = await startLoad();
       writeScale(models, "broken");
       const { code, text } = await stack.up();
       expect(code).not.toBe(0);
       expect(text).toMatch(
-        /cpu's new replica ended before it was ready, and is stopped\. Its last words:[^]*expected ':'/,
+        /gpu's new replica ended before it was ready, and is stopped\. Its last words:[^]*expected ':'/,
       );
       expect(others(await load.stop(), "x3", "ok")).toEqual({});
-      const states = new Map((await inspect({ server: "cpu" })).map(({ Id, State }) => [Id, State.Status]));
+      const states = new Map((await inspect({ server: "gpu" })).map(({ Id, State }) => [Id, State.Status]));
       expect(before.map(({ Id }) => states.get(Id))).toEqual(["running", "running"]);
       expect([...states.values()].sort()).toEqual(["exited", "running", "running"]);
+      const status = await stack.command("status");
+      expect(status.code).toBe(1);
+      expect(status.text).toMatch(/│ gpu-0 +│ [0-9a-f]{12} │ Exited \(\d+\) [^│]+│ NO /);
 
       writeScale(models, 3);
       const mended = await stack.up();
       expect(mended.code, mended.text).toBe(0);
-      expect((await inspect({ server: "cpu" })).map(({ State }) => State.Status)).toEqual([
+      expect((await inspect({ server: "gpu" })).map(({ State }) => State.Status)).toEqual([
         "running",
         "running",
       ]);
@@ -304,26 +415,28 @@ describe.skipIf(missing.length > 0)(
       writeScale(models, 4);
       stack.configure({
         ...current(),
-        "triton-platform:nodes": { host: { allocatable: { cpu: 8, memory: "8GiB", disk: "50GiB" } } },
+        "triton-platform:nodes": {
+          host: { allocatable: { cpu: 8, memory: "14GiB", disk: "50GiB", gpu: "a100-80gb", gpus: 4 } },
+        },
       });
-      const most = mostRunning({ server: "cpu" });
+      const most = mostRunning({ server: "gpu" });
       const { code, text } = await stack.up();
       expect(code, text).toBe(0);
       expect(others(await load.stop(), "x3", "x4", "ok")).toEqual({});
       expect(await most()).toBe(2);
-      expect((await inspect({ server: "cpu" })).map(({ State }) => State.Status)).toEqual([
+      expect((await inspect({ server: "gpu" })).map(({ State }) => State.Status)).toEqual([
         "running",
         "running",
       ]);
     });
 
     it("starts a killed replica again, and no call fails that may be sent twice", async () => {
-      const replicas = await inspect({ server: "cpu", replica: "0" });
+      const replicas = await inspect({ server: "gpu", replica: "0" });
       const victim = replicas.find(({ State }) => State.Status === "running");
       const load = await startLoad();
       await docker.kill(victim?.State.Pid ?? 0);
       await waitFor("the replica", async () => {
-        const [again] = await inspect({ server: "cpu", replica: "0" });
+        const [again] = await inspect({ server: "gpu", replica: "0" });
         return again?.RestartCount === 1 && again.State.Health?.Status === "healthy";
       });
       expect(others(await load.stop(), "x4", "ok")).toEqual({});
@@ -332,7 +445,7 @@ describe.skipIf(missing.length > 0)(
     it("follows its config and a new key without touching a replica, and no call fails", async () => {
       const before = await inspect({});
       const load = await startLoad();
-      stack.configure(current({ balancer: { rateLimit: { requests: 1_000_000 } } }));
+      stack.configure(current({ balancer: balancerWith({ rateLimit: { requests: 1_000_000 } }) }));
       await stack.setSecret("holysheep:apiKey", keys[1]);
       const { code, text } = await stack.up();
       expect(code, text).toBe(0);
@@ -357,7 +470,7 @@ describe.skipIf(missing.length > 0)(
       expect(config).toContain("rate-1000ms");
     });
 
-    it("scrapes every replica and the balancer", async () => {
+    it("scrapes every replica, the balancer and the GPUs", async () => {
       const [prometheus] = await inspect({ service: "prometheus" });
       const ask = [
         "exec",
@@ -370,7 +483,7 @@ describe.skipIf(missing.length > 0)(
       ];
       await waitFor("all targets", async () => {
         const answer = await docker.docker(ask);
-        return (answer.match(/=> 1 @/g) ?? []).length === 5;
+        return (answer.match(/=> 1 @/g) ?? []).length === 6;
       });
     });
 
@@ -380,10 +493,16 @@ describe.skipIf(missing.length > 0)(
       const logs = await Promise.all(containers.map(({ Id }) => docker.docker(["logs", Id])));
       const state = await execa(
         "grep",
-        ["--recursive", "--files-with-matches", ...keys.map((key) => `--regexp=${key}`), stack.state],
+        [
+          "--recursive",
+          "--files-with-matches",
+          ...[...keys, apiKey].map((key) => `--regexp=${key}`),
+          stack.state,
+        ],
         { reject: false },
       );
-      for (const key of keys) expect([told, ...logs].filter((text) => text.includes(key))).toEqual([]);
+      for (const key of [...keys, apiKey])
+        expect([told, ...logs].filter((text) => text.includes(key))).toEqual([]);
       expect(state.stdout).toBe("");
     });
 

@@ -15,6 +15,7 @@ import path from "node:path";
 import { execa } from "execa";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
+import { smoke } from "../../commands/local/smoke.ts";
 import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { isFree } from "../../components/local/ports.ts";
@@ -30,8 +31,10 @@ import {
   until,
   type Balancer,
 } from "../support/balancer.ts";
+import { makeCertificate } from "../support/certificates.ts";
 import { platformOf } from "../support/models.ts";
 import { infer, root, TestPlatform, type Status } from "../support/platform.ts";
+import { needing, openssl } from "../support/tools.ts";
 
 const { python, triton, programs, engine } = readyTools(placesIn(root));
 const missing = Object.entries({ python, triton, programs, engine }).flatMap(([name, tool]) =>
@@ -102,6 +105,14 @@ describe.skipIf(missing.length > 0)(
       expect(status.servers[0]?.models).toContain("text-analysis");
       expect(status.servers[2]?.models).toEqual(["llm-backend"]);
       expect(status.endpoints?.http).toBe(platform.url(""));
+    });
+
+    it("is called by npm run smoke", async () => {
+      const { code, text } = await platform.run("smoke");
+      expect(code, text).toBe(0);
+      for (const [server, model] of Object.entries({ gpu: "embedding-model", llm: "llm-backend" }))
+        for (const protocol of ["http", "grpc"])
+          expect(text).toMatch(new RegExp(`│ ${server} +│ ${model} +│ ${protocol} +│ ok \\d+ ms`));
     });
 
     /** Calls every model at these ports, and holds the answers against onnxruntime and torch. */
@@ -193,6 +204,40 @@ describe.skipIf(missing.length > 0)(
         expect([await statusWith("right", "hello"), await statusWith("right", "hello")]).toEqual([200, 200]);
         expect(await statusWith("right", "hello")).toBe(429);
       });
+
+      it.skipIf(openssl.program === undefined)(
+        needing(openssl, "is called by npm run smoke under TLS, with a key or a client's certificate"),
+        async () => {
+          const at = (name: string): string => path.join(folder, name);
+          makeCertificate(folder, "ca", "authority");
+          makeCertificate(folder, "tls", "balancer", "ca");
+          makeCertificate(folder, "alice", "alice", "ca");
+          const file = at("api-keys");
+          writeFileSync(file, `${createHash("sha256").update("right").digest("hex")} bob\n`);
+          const { ports } = await start("one", {
+            tls: { certificate: at("tls.crt"), clientAuthorities: at("ca.crt") },
+            apiKeys: { file, map: path.join(folder, "one", "api-keys.map") },
+          });
+          const cases = loadModels(platform.models)
+            .value.filter(({ spec }) => ["embedding-model", "llm-backend"].includes(spec.name))
+            .map(({ spec }) => ({ server: spec.name === "llm-backend" ? "llm" : "gpu", spec }));
+          const endpoints = {
+            http: `https://127.0.0.1:${String(ports.http)}`,
+            grpc: `127.0.0.1:${String(ports.grpc)}`,
+          };
+          const ca = at("ca.crt");
+          const [withKey, withCertificate, withWrongKey] = await Promise.all(
+            [
+              { apiKey: "right", tls: { ca } },
+              { tls: { ca, certificate: at("alice.crt"), key: at("alice.key") } },
+              { apiKey: "wrong", tls: { ca } },
+            ].map((access) => smoke(python?.executable ?? "", endpoints, cases, access)),
+          );
+          for (const results of [withKey, withCertificate])
+            expect(results?.map(({ error }) => error)).toEqual([null, null, null, null]);
+          for (const { error } of withWrongKey ?? []) expect(error).toContain("this needs a valid API key");
+        },
+      );
 
       it("loses no call when one of two balancers goes", async () => {
         const [going, staying] = [await start("going"), await start("staying")];

@@ -8,7 +8,7 @@ import { policyRules } from "../../core/policy/rules/index.ts";
 import type { PolicyResource } from "../../core/policy/rule.ts";
 import { Value } from "../../core/policy/value.ts";
 import { startApiServer, type ApiServer } from "../support/aws-mocks.ts";
-import { registeredBy } from "../support/aws-stacks.ts";
+import { runOf } from "../support/aws-stacks.ts";
 
 /** What policies say of all that the committed stacks on AWS register: each passes those of its own environment. */
 
@@ -22,7 +22,7 @@ afterAll(() => apiServer.stop());
 
 /** As the engine shows them: inputs, and the id by which others name them. */
 async function resourcesOf(stack: string): Promise<readonly PolicyResource[]> {
-  const resources = await registeredBy(stack, apiServer);
+  const { resources } = await runOf(stack, apiServer);
   const providers = resources.filter(({ type }) => type === "pulumi:providers:aws");
   const [provider] = providers;
   return [

@@ -1,22 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import * as z from "zod";
+import { beforeAll, describe, expect, it } from "vitest";
 import type { DockerPlan } from "../../core/docker/plan.ts";
 import { dockerOf } from "../../core/spec/platform.ts";
 import { hostOf } from "../support/docker-plan.ts";
 import { a100, onGpu, onUpstream } from "../support/kubernetes-servers.ts";
 import { platformOf, type PlatformFields } from "../support/models.ts";
+import { inputsIn, register, type Registered } from "../support/stack-mocks.ts";
 
-interface Made {
-  readonly type: string;
-  readonly name: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-}
-
-const inputsSchema = z.record(z.string(), z.unknown());
-
-/** Mocks see what is registered, before an engine does. */
-const made: Made[] = [];
 const planted = "planted-holysheep-key";
 
 const fields: PlatformFields = {
@@ -27,50 +17,32 @@ const fields: PlatformFields = {
   docker: { address: "192.0.2.7", balancer: { grpcPorts: { gpu: 8010 } } },
 };
 let plan: DockerPlan;
+let made: readonly Registered[];
 
 beforeAll(async () => {
-  await pulumi.runtime.setMocks(
-    {
-      newResource: (resource: pulumi.runtime.MockResourceArgs) => {
-        const inputs = inputsSchema.parse(resource.inputs);
-        made.push({ type: resource.type, name: resource.name, inputs });
-        // Docker names volumes and networks by itself, and images have ids.
-        const computed = { name: `${resource.name}-1a2b3c4`, imageId: `sha256:${resource.name}` };
-        return { id: `id-of-${resource.name}`, state: { ...inputs, ...computed } };
-      },
-      call: () => ({}),
-    },
-    "triton-platform",
-    "gpu-host",
-    false,
-  );
-  // Loaded after the mocks are set, as the SDK wants it.
-  const { DockerPlatform } = await import("../../components/docker/DockerPlatform.ts");
   plan = hostOf([onGpu, onUpstream], fields);
-  new DockerPlatform("triton", {
-    plan,
-    docker: dockerOf(platformOf({ target: "docker", ...fields })),
-    stack: "gpu-host",
-    holysheepApiKey: pulumi.secret(planted),
-  });
-  const own = ["component", "inside", "outside", "key"].length;
-  const members = plan.containers.filter(({ member }) => member !== undefined).length;
-  const planned =
-    plan.volumes.length +
-    plan.images.length +
-    plan.files.length +
-    plan.servers.length +
-    plan.containers.length;
-  await vi.waitFor(() => {
-    expect(made).toHaveLength(own + members + planned);
-  });
+  const run = await register(
+    async () => {
+      // Loaded after the mocks are set, as the SDK wants it.
+      const { DockerPlatform } = await import("../../components/docker/DockerPlatform.ts");
+      new DockerPlatform("triton", {
+        plan,
+        docker: dockerOf(platformOf({ target: "docker", ...fields })),
+        stack: "gpu-host",
+        holysheepApiKey: pulumi.secret(planted),
+      });
+    },
+    {
+      // Docker names volumes and networks by itself, and images have ids.
+      outputs: ({ name }) => ({ name: `${name}-1a2b3c4`, imageId: `sha256:${name}` }),
+      answer: () => ({}),
+    },
+  );
+  made = run.resources;
 });
 
-function inputsOf(name: string): Readonly<Record<string, unknown>> {
-  const found = made.find((resource) => resource.name === name);
-  if (found === undefined)
-    throw new Error(`${name} was not registered; there are ${made.map((each) => each.name).join(", ")}`);
-  return found.inputs;
+function inputsOf(name: string): Registered["inputs"] {
+  return inputsIn(made, name);
 }
 
 describe("DockerPlatform", () => {
@@ -86,7 +58,7 @@ describe("DockerPlatform", () => {
       "triton-llm-0-member",
     ]);
     expect(inputsOf("triton-gpu-1-member")).toMatchObject({
-      container: "id-of-triton-gpu-1",
+      container: "triton-gpu-1-id",
       network: "triton-inside-1a2b3c4",
       server: "gpu",
       stack: "gpu-host",
@@ -99,7 +71,7 @@ describe("DockerPlatform", () => {
     expect(inputs).toMatchObject({
       image: "sha256:triton-nvcr.io/nvidia/tritonserver:26.07-py3",
       entrypoints: ["tritonserver"],
-      gpus: "device=1",
+      deviceRequests: [{ driver: "nvidia", capabilities: ["gpu"], deviceIds: ["1"] }],
       shmSize: 2048,
       ulimits: [
         { name: "memlock", soft: -1, hard: -1 },

@@ -1,37 +1,13 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
-import { beforeAll, describe, expect, it, vi } from "vitest";
-import * as z from "zod";
+import { beforeAll, describe, expect, it } from "vitest";
 import { planLocal } from "../../core/local/plan.ts";
 import { platformSchema } from "../../core/spec/platform.ts";
+import { inputsIn, register, type Registered } from "../support/stack-mocks.ts";
 
-interface Made {
-  readonly type: string;
-  readonly name: string;
-  readonly inputs: Readonly<Record<string, unknown>>;
-}
-
-const inputsSchema = z.record(z.string(), z.unknown());
-
-/** Mocks see what is registered, before an engine does. */
-const made: Made[] = [];
+let made: readonly Registered[];
 
 beforeAll(async () => {
-  await pulumi.runtime.setMocks(
-    {
-      newResource: (resource: pulumi.runtime.MockResourceArgs) => {
-        const inputs = inputsSchema.parse(resource.inputs);
-        made.push({ type: resource.type, name: resource.name, inputs });
-        return { id: resource.name, state: inputs };
-      },
-      call: () => ({}),
-    },
-    "triton-platform",
-    "local",
-    false,
-  );
-  // Loaded after the mocks are set, as the SDK wants it.
-  const { LocalPlatform } = await import("../../components/local/LocalPlatform.ts");
   const config = platformSchema.parse({
     target: "local",
     defaultServer: "gpu",
@@ -75,25 +51,23 @@ beforeAll(async () => {
     hasApiKey: true,
     simulatorHash: "",
   });
-  new LocalPlatform("local", {
-    plan,
-    supervisorBin: path.dirname(tools.python),
-    apiKey: pulumi.secret("sk-planted"),
-  });
-  const own = ["component", "supervisor", "key"].length;
-  const planned = plan.repositories.length + plan.files.length + plan.processes.length;
-  await vi.waitFor(() => {
-    expect(made).toHaveLength(own + planned);
-  });
+  const run = await register(
+    async () => {
+      // Loaded after the mocks are set, as the SDK wants it.
+      const { LocalPlatform } = await import("../../components/local/LocalPlatform.ts");
+      new LocalPlatform("local", {
+        plan,
+        supervisorBin: path.dirname(tools.python),
+        apiKey: pulumi.secret("sk-planted"),
+      });
+    },
+    { outputs: () => ({}), answer: () => ({}) },
+  );
+  made = run.resources;
 });
 
-function inputsOf(name: string): Readonly<Record<string, unknown>> {
-  const found = made.find((resource) => resource.name === name);
-  if (found === undefined)
-    throw new Error(
-      `${name} was not registered; there are ${made.map((resource) => resource.name).join(", ")}`,
-    );
-  return found.inputs;
+function inputsOf(name: string): Registered["inputs"] {
+  return inputsIn(made, name);
 }
 
 describe("LocalPlatform", () => {

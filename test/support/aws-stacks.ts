@@ -3,18 +3,17 @@ import { readStack } from "../../commands/stack/config.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { servesModels } from "../../core/spec/platform.ts";
 import { awsStandIns, type ApiServer } from "./aws-mocks.ts";
-import { register, type Registered } from "./stack-mocks.ts";
+import { register, type Run } from "./stack-mocks.ts";
 import { projectRoot } from "./tools.ts";
 
-/** All that a committed stack on AWS registers, on an account that has what it needs. */
-export async function registeredBy(stack: string, { endpoint }: ApiServer): Promise<readonly Registered[]> {
+/** What a committed stack on AWS comes to, on an account that has what it needs. */
+export function runOf(stack: string, { endpoint }: ApiServer): Promise<Run> {
   const { config, file } = readStack(stack);
-  const { resources } = await register(async () => {
+  return register(async () => {
     const { target } = await import("../../components/aws/target.ts");
     const models = servesModels(config) ? loadModels(path.resolve(projectRoot, config.models)).value : [];
     const prepared = target.prepare(models, { config, project: projectRoot, file, stack });
     if ("problems" in prepared) throw new Error(JSON.stringify(prepared.problems, undefined, 2));
     return prepared.value.build();
   }, awsStandIns(endpoint));
-  return resources;
 }

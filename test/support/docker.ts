@@ -47,10 +47,16 @@ export class DockerHost {
   private constructor() {
     writeFileSync(path.join(this.#directory, "accounts"), accountFile);
     writeFileSync(path.join(this.#directory, "registry.yml"), registryConfig(this.#directory));
-    this.#namespaces = startNamespaces(this.#directory, this.#group);
+    mkdirSync(this.#programs);
+    this.#namespaces = startNamespaces(this.#directory, this.#group, this.#programs);
   }
 
-  /** Has a login for the registry, as after `docker login`. */
+  /** A folder that this Docker has first on PATH. */
+  get #programs(): string {
+    return path.join(this.#directory, "programs");
+  }
+
+  /** Has a login for the registry, as after `docker login`, and no GPUs. */
   static async start(): Promise<DockerHost> {
     const host = new DockerHost();
     try {
@@ -91,6 +97,21 @@ export class DockerHost {
   /** What a command begins with that is to reach what containers publish on this Docker's loopback address. */
   get inside(): readonly string[] {
     return ["nsenter", "--target", String(this.#namespaces.pid ?? ""), "--net"];
+  }
+
+  /**
+   * Brings a stand-in for NVIDIA's container toolkit, and starts this Docker again, as its installation asks for. `cards` is what
+   * `nvidia-smi -L` says on the host. There are no devices: containers see their cards, and can do nothing with them.
+   */
+  async installToolkit(cards: string): Promise<void> {
+    // As Docker looks for it. Source: moby/moby, daemon/nvidia_linux.go.
+    const hook = path.join(this.#programs, "nvidia-container-runtime-hook");
+    copyFileSync(path.join(projectRoot, "test", "support", "container_toolkit_hook.py"), hook);
+    writeFileSync(path.join(this.#programs, "nvidia-smi.txt"), cards);
+    const ended = this.#namespaces.iterable()[Symbol.asyncIterator]().next();
+    this.#namespaces.stdin.write("restart\n");
+    await ended;
+    await waitFor("Docker", () => this.docker(["version"]), { timeout: 30_000 });
   }
 
   /** Ends a process of a container at once, as the kernel does without memory; `pid` as `docker inspect` has it. */
@@ -162,27 +183,35 @@ export class DockerHost {
 
 const registryPort = 5000;
 
-function startNamespaces(directory: string, group: string) {
+function startNamespaces(directory: string, group: string, programs: string) {
   const namespaces = ["--net", "--mount", "--pid", "--mount-proc", "--fork", "--kill-child"];
   return execa("unshare", [...namespaces, "sh", "-euc", startScript, "sh", directory, group], {
     stdin: "pipe",
     reject: false,
-    env: { PATH: systemPath() },
+    env: { PATH: [programs, systemPath()].join(path.delimiter) },
   });
 }
 
 /**
  * The first process of its namespaces: all others, mounts and networks end with it. It ends when nobody holds its
- * standard input any more. containerd's shims keep their sockets below /run, and Docker its key in /etc/docker.
+ * standard input any more; a line there starts Docker again, and is answered when the old one has ended. containerd's shims
+ * keep their sockets below /run, and Docker its key in /etc/docker.
  */
 const startScript = `
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /etc/docker
 ip link set lo up
 docker-registry serve "$1/registry.yml" > "$1/registry.log" 2>&1 &
-dockerd --data-root /run/docker-data --exec-root /run/docker-exec --pidfile /run/dockerd.pid \\
-  --host "unix://$1/docker.sock" --cgroup-parent "$2" > "$1/dockerd.log" 2>&1 &
-read -r _ || true
+while
+  dockerd --data-root /run/docker-data --exec-root /run/docker-exec --pidfile /run/dockerd.pid \\
+    --host "unix://$1/docker.sock" --cgroup-parent "$2" > "$1/dockerd.log" 2>&1 &
+  daemon=$!
+  read -r _
+do
+  kill "$daemon"
+  wait "$daemon" || true
+  echo ended
+done
 `;
 
 function registryConfig(directory: string): string {

@@ -2,7 +2,8 @@ import { evaluate, type Verdict } from "../../core/policy/evaluate.ts";
 import { resourceOfObject, stackType } from "../../core/policy/resources.ts";
 import { policyRules } from "../../core/policy/rules/index.ts";
 import { readPolicyConfig } from "../../core/policy/config.ts";
-import type { Environment, PolicyResource, PolicyRule } from "../../core/policy/rule.ts";
+import type { Environment } from "../../core/policy/environment.ts";
+import type { PolicyResource, PolicyRule } from "../../core/policy/rule.ts";
 import { unknown, Value } from "../../core/policy/value.ts";
 
 /** Resources and verdicts; a case is a good resource and what is changed about it. */

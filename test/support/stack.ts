@@ -30,14 +30,16 @@ export interface TestStackOptions {
  * a folder that goes with it.
  */
 export class TestStack {
-  readonly #env: Readonly<Record<string, string>>;
+  /** Of every command for this stack: its state, its passphrase, and where its files are. */
+  readonly env: Readonly<Record<string, string>>;
 
   private constructor(
     readonly directory: string,
     readonly name: string,
     private readonly given: Readonly<Record<string, string>>,
   ) {
-    this.#env = {
+    this.env = {
+      TRITON_PLATFORM_STACKS: directory,
       PULUMI_BACKEND_URL: `file://${this.state}`,
       PULUMI_CONFIG_PASSPHRASE: "of a test",
       PULUMI_SKIP_UPDATE_CHECK: "true",
@@ -128,6 +130,22 @@ export class TestStack {
     return this.#pulumi(destroyArguments);
   }
 
+  /** `npm run <command> -- --stack <this one> <args>`; `through`: what the command begins with. */
+  async command(
+    command: string,
+    args: readonly string[] = [],
+    through: readonly string[] = [],
+  ): Promise<Operation> {
+    const run = [process.execPath, path.join(projectRoot, "commands", "run.mjs"), command];
+    const { all, exitCode } = await execa("env", [...through, ...run, "--stack", this.name, ...args], {
+      cwd: projectRoot,
+      env: this.env,
+      all: true,
+      reject: false,
+    });
+    return { code: exitCode ?? -1, text: all };
+  }
+
   /** Removes the stack's folder; what the stack made must be destroyed before. */
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true });
@@ -148,7 +166,7 @@ export class TestStack {
     const ofStack = command === "stack" ? [] : ["--stack", this.name];
     const running = execa("pulumi", [...args, ...ofStack], {
       cwd: this.directory,
-      env: this.#env,
+      env: this.env,
       input,
       all: true,
       reject: false,

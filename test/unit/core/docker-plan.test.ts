@@ -24,7 +24,7 @@ describe("a Triton on a Docker host", () => {
   it("is what the article's docker run asks for", () => {
     expect(gpu).toMatchObject({
       image: "nvcr.io/nvidia/tritonserver:26.07-py3",
-      gpus: "device=1",
+      gpus: [1],
       sharedMemory: 2 * 1024 ** 3,
       ulimits: { memlock: -1, stack: 67_108_864 },
     });
