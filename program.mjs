@@ -7,6 +7,7 @@ import module from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { leanSdk } from "./components/lean-sdk.mjs";
 
 const root = import.meta.dirname;
 const cache = path.join(root, ".local", "cache", "program");
@@ -16,10 +17,7 @@ const folder = path.join(cache, hashOf(sources));
 if (!existsSync(folder)) await bundle(folder);
 // From Node 22.1 on, compiled code is kept for the next run, and goes when the bundle goes.
 module.enableCompileCache?.(path.join(folder, "compiled"));
-// With every resource the SDK keeps errors that it may want later, and its language host maps each frame of their stacks to
-// its source: a third of the time of a large stack. One frame still says where an unexpected error was thrown; with
-// NODE_OPTIONS=--stack-trace-limit=30 there are more.
-if (!process.env.NODE_OPTIONS?.includes("--stack-trace-limit")) Error.stackTraceLimit = 1;
+leanSdk();
 const { default: program } = await import(pathToFileURL(path.join(folder, "index.mjs")).href);
 export default program;
 
