@@ -43,20 +43,22 @@ async function bundle(target) {
     entryPoints: ["index.ts"],
     outdir: fresh,
     outExtension: { ".js": ".mjs" },
+    // One file is read sooner than the hundreds of its packages.
     bundle: true,
     // A target is loaded only where it is asked for.
     splitting: true,
     format: "esm",
     platform: "node",
     target: "node20",
-    // One file is read sooner than the hundreds of its packages; the SDKs keep state, and must be there once.
-    external: ["@pulumi/*"],
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
     sourcemap: "linked",
     logLevel: "error",
-    plugins: [{ name: "folders", setup: keepFolders }],
+    plugins: [
+      { name: "folders", setup: keepFolders },
+      { name: "sdks", setup: requireSdks },
+    ],
   });
   try {
     renameSync(fresh, target);
@@ -76,6 +78,19 @@ function keepFolders({ onLoad }) {
       JSON.stringify(path.dirname(file)),
     ),
     loader: "ts",
+  }));
+}
+
+/**
+ * The SDKs keep state, and must be there once: outside the bundle. They come by require(), which their files are made for;
+ * Node imports such a file only after it has looked for the names that it exports.
+ */
+function requireSdks({ onResolve, onLoad }) {
+  onResolve({ filter: /^@pulumi\// }, ({ path: name, kind }) =>
+    kind === "require-call" ? { path: name, external: true } : { path: name, namespace: "sdk" },
+  );
+  onLoad({ filter: /./, namespace: "sdk" }, ({ path: name }) => ({
+    contents: `module.exports = require(${JSON.stringify(name)});`,
   }));
 }
 
