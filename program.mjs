@@ -7,7 +7,7 @@ import module from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
-import { leanSdk } from "./components/lean-sdk.mjs";
+import { keepNoStacks, loadPartsOnUse } from "./components/lean-sdk.cjs";
 
 const root = import.meta.dirname;
 const cache = path.join(root, ".local", "cache", "program");
@@ -17,7 +17,8 @@ const folder = path.join(cache, hashOf(sources));
 if (!existsSync(folder)) await bundle(folder);
 // From Node 22.1 on, compiled code is kept for the next run, and goes when the bundle goes.
 module.enableCompileCache?.(path.join(folder, "compiled"));
-leanSdk();
+loadPartsOnUse();
+keepNoStacks();
 const { default: program } = await import(pathToFileURL(path.join(folder, "index.mjs")).href);
 export default program;
 

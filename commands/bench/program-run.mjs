@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";
 import process from "node:process";
-import { leanSdk } from "../../components/lean-sdk.mjs";
+import { keepNoStacks, loadPartsOnUse } from "../../components/lean-sdk.cjs";
 
 // What Pulumi's language host (cmd/run of the SDK) has loaded when it comes to the program, in its order.
 const require = createRequire(import.meta.url);
@@ -53,7 +53,10 @@ if (modules === undefined) {
   });
   await disconnect();
 } else {
-  if (lean) leanSdk();
+  if (lean) {
+    loadPartsOnUse();
+    keepNoStacks();
+  }
   for (const name of modules) await import(name);
   if (registered !== undefined) {
     const known = JSON.parse(readFileSync(registered, "utf8"));

@@ -36,7 +36,7 @@ interface Run {
   readonly modules?: readonly string[];
   /** File of what is registered after that: what the SDK takes by itself. */
   readonly registered?: string;
-  /** With what the program spares of the SDK (components/lean-sdk.mjs) spared there too. */
+  /** With what the program spares of the SDK (components/lean-sdk.cjs) spared there too. */
   readonly lean?: boolean;
   /** Where a run of the program writes what it registers. */
   readonly record?: string;

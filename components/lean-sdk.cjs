@@ -1,18 +1,16 @@
-// What Pulumi's SDK does in every program for the few that need it, done here when it is needed. Plain JavaScript: it runs
-// before the bundle is loaded, and before the SDK where its language host has not loaded that yet.
-import Module, { createRequire } from "node:module";
-import process from "node:process";
+// What Pulumi's SDK does in every program for the few that need it, done here when it is needed. CommonJS, since the SDK is
+// and policy packs are; plain JavaScript, since it runs before anything is compiled.
+const Module = require("node:module");
 
-const require = createRequire(import.meta.url);
-
-/** Before anything else imports `@pulumi/pulumi`. */
-export function leanSdk() {
-  // Two thirds of what loading the SDK takes: the TypeScript compiler and npm's resolver of dependencies, for programs that
-  // ship functions of theirs to the cloud, and the Automation API, for programs that run Pulumi. 600 modules of 870.
+/**
+ * Two thirds of what loading the SDK takes are the TypeScript compiler and npm's resolver of dependencies, for programs that
+ * ship functions of theirs to the cloud, and the Automation API, for programs that run Pulumi: 600 modules of 870. Each is
+ * loaded when something of it is used. To be called before anything imports `@pulumi/pulumi`.
+ */
+function loadPartsOnUse() {
   loadOnUse("runtime/closure/serializeClosure.js", forwarding);
   loadOnUse("runtime/closure/codePaths.js", forwarding);
   loadOnUse("automation/index.js", loading);
-  keepNoStacks();
 }
 
 /** In Node's cache of modules stands one that loads the real one, and takes its place, when something is taken from it. */
@@ -41,8 +39,8 @@ const loading = (load) => ({
 
 /**
  * With every resource the SDK keeps the stacks of errors that nobody threw, and its language host maps each frame to its
- * source: a third of the time of a large stack. Those have no message, and get no frames. What is thrown keeps one, which
- * says where; with NODE_OPTIONS=--stack-trace-limit=30 there are more, and the SDK's are kept.
+ * source: a third of the time of a large stack. Those have no message, and get no frames; so the state has no positions of
+ * resources in the sources. What is thrown keeps one frame, which says where. NODE_OPTIONS=--stack-trace-limit=30 keeps all.
  */
 function keepNoStacks() {
   if (process.env.NODE_OPTIONS?.includes("--stack-trace-limit")) return;
@@ -52,3 +50,5 @@ function keepNoStacks() {
     Error.prepareStackTrace = (error, frames) =>
       error.message === "" ? String(error) : mapped(error, frames);
 }
+
+module.exports = { loadPartsOnUse, keepNoStacks };
