@@ -7,6 +7,7 @@ import module from "node:module";
 import path from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
+import { keepNoStacks, loadPartsOnUse } from "./components/lean-sdk.cjs";
 
 const root = import.meta.dirname;
 const cache = path.join(root, ".local", "cache", "program");
@@ -16,10 +17,8 @@ const folder = path.join(cache, hashOf(sources));
 if (!existsSync(folder)) await bundle(folder);
 // From Node 22.1 on, compiled code is kept for the next run, and goes when the bundle goes.
 module.enableCompileCache?.(path.join(folder, "compiled"));
-// With every resource the SDK keeps errors that it may want later, and its language host maps each frame of their stacks to
-// its source: a third of the time of a large stack. One frame still says where an unexpected error was thrown; with
-// NODE_OPTIONS=--stack-trace-limit=30 there are more.
-if (!process.env.NODE_OPTIONS?.includes("--stack-trace-limit")) Error.stackTraceLimit = 1;
+loadPartsOnUse();
+keepNoStacks();
 const { default: program } = await import(pathToFileURL(path.join(folder, "index.mjs")).href);
 export default program;
 
@@ -45,20 +44,22 @@ async function bundle(target) {
     entryPoints: ["index.ts"],
     outdir: fresh,
     outExtension: { ".js": ".mjs" },
+    // One file is read sooner than the hundreds of its packages.
     bundle: true,
     // A target is loaded only where it is asked for.
     splitting: true,
     format: "esm",
     platform: "node",
     target: "node20",
-    // One file is read sooner than the hundreds of its packages; the SDKs keep state, and must be there once.
-    external: ["@pulumi/*"],
     banner: {
       js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
     },
     sourcemap: "linked",
     logLevel: "error",
-    plugins: [{ name: "folders", setup: keepFolders }],
+    plugins: [
+      { name: "folders", setup: keepFolders },
+      { name: "sdks", setup: requireSdks },
+    ],
   });
   try {
     renameSync(fresh, target);
@@ -78,6 +79,19 @@ function keepFolders({ onLoad }) {
       JSON.stringify(path.dirname(file)),
     ),
     loader: "ts",
+  }));
+}
+
+/**
+ * The SDKs keep state, and must be there once: outside the bundle. They come by require(), which their files are made for;
+ * Node imports such a file only after it has looked for the names that it exports.
+ */
+function requireSdks({ onResolve, onLoad }) {
+  onResolve({ filter: /^@pulumi\// }, ({ path: name, kind }) =>
+    kind === "require-call" ? { path: name, external: true } : { path: name, namespace: "sdk" },
+  );
+  onLoad({ filter: /./, namespace: "sdk" }, ({ path: name }) => ({
+    contents: `module.exports = require(${JSON.stringify(name)});`,
   }));
 }
 

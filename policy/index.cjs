@@ -4,6 +4,7 @@
 const { mkdirSync, renameSync, writeFileSync } = require("node:fs");
 const path = require("node:path");
 const { buildSync } = require("esbuild");
+const { loadPartsOnUse } = require("../components/lean-sdk.cjs");
 
 const project = path.dirname(__dirname);
 const { outputFiles } = buildSync({
@@ -24,4 +25,5 @@ mkdirSync(path.dirname(file), { recursive: true });
 // Renamed into its place: what is there is whole, whoever else runs.
 writeFileSync(`${file}.${process.pid}`, outputFiles[0].contents);
 renameSync(`${file}.${process.pid}`, file);
+loadPartsOnUse();
 require(file);

@@ -36,6 +36,8 @@ interface Run {
   readonly modules?: readonly string[];
   /** File of what is registered after that: what the SDK takes by itself. */
   readonly registered?: string;
+  /** With what the program spares of the SDK (components/lean-sdk.cjs) spared there too. */
+  readonly lean?: boolean;
   /** Where a run of the program writes what it registers. */
   readonly record?: string;
 }
@@ -48,17 +50,16 @@ export async function kubernetesSection(sizes: readonly number[], options: Progr
     const floor = { stack: "bench", ...nothing, modules: sdkModules(["kubernetes", "repository"]) };
     const runs = sizes.map((size) => ({ stack: "bench", ...nothing, config: stackOf(folder, size) }));
     const measured = await measure(folder, floor, runs, options);
-    const { least, medians, alone } = measured;
-    const rows = sizes.map((size, i) => ({
-      models: String(size),
-      ...rowOf(medians[i], least, alone[i]),
-    }));
-    const points = sizes.map((size, i): [number, number] => [size, medians[i]?.milliseconds ?? 0]);
+    const rows = sizes.map((size, i) => ({ models: String(size), ...rowOf(measured, i) }));
+    const points = sizes.map((size, i): [number, number] => [
+      size,
+      measured.programs[i]?.program.milliseconds ?? 0,
+    ]);
     const line = linearRegression(points);
     return {
       title: "The program, target kubernetes",
       notes: [
-        ...notesOn(least, options),
+        ...notesOn(measured, options),
         `A further model: ${line.m.toFixed(2)} ms; R² ${rSquared(points, linearRegressionLine(line)).toFixed(4)} to a line.`,
       ],
       rows,
@@ -77,9 +78,9 @@ export async function eksSection(stacks: readonly string[], options: ProgramOpti
       const modules = sdkModules(["aws", "kubernetes", "repository"]);
       const floor = { stack: "bench", ...nothing, modules };
       const runs = stacks.map((stack) => eksRun(stack, `https://127.0.0.1:${String(port)}`));
-      const { least, medians, alone } = await measure(folder, floor, runs, options);
-      const rows = stacks.map((stack, i) => ({ stack, ...rowOf(medians[i], least, alone[i]) }));
-      return { title: "The program, target eks", notes: notesOn(least, options), rows };
+      const measured = await measure(folder, floor, runs, options);
+      const rows = stacks.map((stack, i) => ({ stack, ...rowOf(measured, i) }));
+      return { title: "The program, target eks", notes: notesOn(measured, options), rows };
     });
   } finally {
     apiServer.close();
@@ -88,10 +89,18 @@ export async function eksSection(stacks: readonly string[], options: ProgramOpti
 
 /** Medians of each kind of run, over rounds in which all take turns. */
 interface AllMeasured {
-  readonly least: Measured;
-  readonly medians: readonly Measured[];
-  /** Of the SDK with the same registrations and nothing else to do. */
-  readonly alone: readonly Measured[];
+  /** Node, Pulumi's language host and the same SDKs, as any program loads them. */
+  readonly floor: Measured;
+  /** The same, where the SDK loads what the program lets it load. */
+  readonly leanFloor: Measured;
+  readonly programs: readonly OneMeasured[];
+}
+
+interface OneMeasured {
+  readonly program: Measured;
+  /** The SDK with the same registrations and nothing else to do. */
+  readonly alone: Measured;
+  readonly leanAlone: Measured;
 }
 
 async function measure(
@@ -111,14 +120,16 @@ async function measure(
     const { stdout } = await execa(process.execPath, [script, name], options);
     return measuredSchema.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
   };
+  const made = (i: number): string => path.join(folder, `made-${String(i)}.json`);
+  // Not counted: the bundle is made by the first run after a change.
+  for (const [i, run] of runs.entries()) await one(file(`record-${String(i)}`, { ...run, record: made(i) }));
+  const floors = { full: file("floor", floor), lean: file("lean-floor", { ...floor, lean: true }) };
   const kinds = runs.map((run, i) => ({
     program: file(`program-${String(i)}`, run),
-    alone: file(`alone-${String(i)}`, { ...floor, registered: path.join(folder, `made-${String(i)}.json`) }),
+    alone: file(`alone-${String(i)}`, { ...floor, registered: made(i) }),
+    leanAlone: file(`lean-alone-${String(i)}`, { ...floor, registered: made(i), lean: true }),
   }));
-  // Not counted: the bundle is made by the first run after a change.
-  for (const [i, run] of runs.entries())
-    await one(file(`record-${String(i)}`, { ...run, record: path.join(folder, `made-${String(i)}.json`) }));
-  const names = [file("floor", floor), ...kinds.flatMap(({ program, alone }) => [program, alone])];
+  const names = [floors, ...kinds].flatMap((files) => Object.values(files));
   const results = new Map<string, Measured[]>(names.map((name) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     progress(`round ${String(round + 1)} of ${String(rounds)}`);
@@ -126,9 +137,13 @@ async function measure(
   }
   const of = (name: string): Measured => medians(results.get(name) ?? []);
   return {
-    least: of(names[0] ?? ""),
-    medians: kinds.map(({ program }) => of(program)),
-    alone: kinds.map(({ alone }) => of(alone)),
+    floor: of(floors.full),
+    leanFloor: of(floors.lean),
+    programs: kinds.map(({ program, alone, leanAlone }) => ({
+      program: of(program),
+      alone: of(alone),
+      leanAlone: of(leanAlone),
+    })),
   };
 }
 
@@ -137,29 +152,30 @@ function medians(runs: readonly Measured[]): Measured {
   return { milliseconds: of("milliseconds"), processor: of("processor"), resources: of("resources") };
 }
 
-function rowOf(
-  measured: Measured | undefined,
-  floor: Measured,
-  alone: Measured | undefined,
-): Section["rows"][number] {
-  if (measured === undefined || alone === undefined) throw new Error("every run was measured");
-  const { milliseconds, processor, resources } = measured;
+function rowOf({ floor, leanFloor, programs }: AllMeasured, index: number): Section["rows"][number] {
+  const measured = programs[index];
+  if (measured === undefined) throw new Error("every run was measured");
+  const { program, alone, leanAlone } = measured;
   return {
-    resources: String(resources),
-    "program ms": milliseconds,
-    "against the floor": milliseconds / floor.milliseconds,
-    "processor ms": processor,
-    "against its floor": processor / floor.processor,
-    "the SDK alone against the floor": alone.milliseconds / floor.milliseconds,
-    "against the SDK alone": milliseconds / alone.milliseconds,
-    "ms a resource": (milliseconds - floor.milliseconds) / resources,
+    resources: String(program.resources),
+    "program ms": program.milliseconds,
+    "against the floor": program.milliseconds / floor.milliseconds,
+    "processor ms": program.processor,
+    "against its floor": program.processor / floor.processor,
+    "the SDK alone, processor ms": alone.processor,
+    "the lean SDK alone": leanAlone.processor,
+    "the program's own": program.processor - leanAlone.processor,
+    "ms a resource": (program.milliseconds - leanFloor.milliseconds) / program.resources,
   };
 }
 
 /** On a machine that does other things too, processor time tells more than the clock. */
-function notesOn(floor: Measured, { rounds }: ProgramOptions): string[] {
+function notesOn({ floor, leanFloor }: AllMeasured, { rounds }: ProgramOptions): string[] {
+  const text = ({ milliseconds, processor }: Measured): string =>
+    `${milliseconds.toFixed(0)} ms, ${processor.toFixed(0)} ms of processor time`;
   return [
-    `${String(rounds)} rounds, medians. Floor: ${floor.milliseconds.toFixed(0)} ms for Node and the same SDKs with nothing to do, ${floor.processor.toFixed(0)} ms of processor time.`,
+    `${String(rounds)} rounds, medians. Floor, Node and the same SDKs with nothing to do: ${text(floor)}.`,
+    `Lean floor, where the SDK loads no more than the program lets it: ${text(leanFloor)}.`,
   ];
 }
 

@@ -26,42 +26,39 @@ export async function refuseUnavailable(plan: EksPlan, provider: Provider, file:
   const opts = { provider };
   const { accountId: account, arn } = await callerOf(plan, provider, file);
   const { instanceTypes, quotas, reservations, hostedZone } = questionsOf(plan);
-  const answers: AwsAnswers = {
-    account,
-    zones: await zonesOf(plan, opts),
-    offers: new Map(
-      await answersTo(instanceTypes, `in which zones there is`, async (type) => {
-        const { locations } = await getInstanceTypeOfferings(
-          { locationType: "availability-zone", filters: [{ name: "instance-type", values: [type] }] },
-          opts,
-        );
-        return locations;
-      }),
+  const [zones, offers, quotaValues, blocks, [zone]] = await Promise.all([
+    zonesOf(plan, opts),
+    answersTo(instanceTypes, "in which zones there is", async (type) => {
+      const { locations } = await getInstanceTypeOfferings(
+        { locationType: "availability-zone", filters: [{ name: "instance-type", values: [type] }] },
+        opts,
+      );
+      return locations;
+    }),
+    answersTo(quotas, "EC2's quota", async (quotaCode) => {
+      const { value } = await getServiceQuota({ serviceCode: "ec2", quotaCode }, opts);
+      return value;
+    }),
+    answersTo(
+      reservations.filter((id) => isBlock(plan, id)),
+      "the Capacity Block",
+      (id) => reservationOf(id, opts),
     ),
-    quotas: new Map(
-      await answersTo(quotas, "EC2's quota", async (quotaCode) => {
-        const { value } = await getServiceQuota({ serviceCode: "ec2", quotaCode }, opts);
-        return value;
-      }),
-    ),
-    reservations: new Map(
-      await answersTo(
-        reservations.filter((id) => isBlock(plan, id)),
-        "the Capacity Block",
-        (id) => reservationOf(id, opts),
-      ),
-    ),
-  };
-  const [zone] = await answersTo(
-    hostedZone === undefined ? [] : [hostedZone],
-    "the hosted zone",
-    async (zoneId) => {
+    answersTo(hostedZone === undefined ? [] : [hostedZone], "the hosted zone", async (zoneId) => {
       const { name } = await getZone({ zoneId }, opts);
       return name.replace(/\.$/, "");
-    },
-  );
+    }),
+  ]);
+  const answers: AwsAnswers = {
+    account,
+    zones,
+    offers: new Map(offers),
+    quotas: new Map(quotaValues),
+    reservations: new Map(blocks),
+    ...(zone === undefined ? {} : { hostedZone: zone[1] }),
+  };
   const problems = [
-    ...offerProblems(plan, zone === undefined ? answers : { ...answers, hostedZone: zone[1] }, file),
+    ...offerProblems(plan, answers, file),
     ...deployerProblems(plan, arn, file),
     ...cliProblems(plan),
   ];
