@@ -15,13 +15,16 @@ const gpuId = z.union(
   { error: "this is no GPU: write its number, or a UUID as `nvidia-smi -L` shows it" },
 );
 
+/** Grafana's, on every target that runs it as a container. */
+export const grafanaImage = imageReference.default("docker.io/grafana/grafana:12.2.0");
+
 const imagesSchema = z.strictObject({
   /** Triton's. Default: NVIDIA's of `tritonRelease`, the variant that has the server's backends. */
   triton: imageReference.optional(),
   /** In it bash too, as in Debian's variants: health checks and drains speak with it. */
   haproxy: imageReference.default("docker.io/library/haproxy:3.2.9"),
   prometheus: imageReference.default("docker.io/prom/prometheus:v3.5.0"),
-  grafana: imageReference.default("docker.io/grafana/grafana:12.2.0"),
+  grafana: grafanaImage,
   dcgmExporter: imageReference.default("nvcr.io/nvidia/k8s/dcgm-exporter:4.4.1-4.6.0-ubuntu22.04"),
 });
 
