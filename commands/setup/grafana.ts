@@ -82,8 +82,7 @@ async function findDocker(): Promise<{ readonly tool: GrafanaContainer } | { rea
   });
   const absent = dockerProblem(answer, hostname());
   if (absent !== undefined) return { absent: `no grafana is on PATH, and ${absent}` };
-  const user = [process.getuid?.(), process.getgid?.()].map((id) => String(id ?? 0)).join(":");
-  return { tool: { kind: "container", docker, host, user } };
+  return { tool: { kind: "container", docker, host, user: String(process.getuid?.() ?? 0) } };
 }
 
 /**

@@ -23,7 +23,10 @@ export interface GrafanaContainer {
   readonly docker: string;
   /** Address of this machine's own Docker. */
   readonly host: string;
-  /** `uid:gid` of whoever owns the platform's files: the container's process is theirs too. */
+  /**
+   * Number of whoever owns the platform's files: the container's process is theirs too. Without a group, since the image's
+   * files are its own group's. Source: Grafana, "Run Grafana Docker image", bind mounts.
+   */
   readonly user: string;
 }
 

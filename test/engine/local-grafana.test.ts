@@ -51,7 +51,7 @@ describe.skipIf(missing.length > 0)(
       const { local } = platformOf({ local: { grafana: { image } } });
       const { files: provisioned, process: grafana } = planGrafana(
         watched([embed]),
-        { kind: "container", docker: "docker", host: docker.env.DOCKER_HOST, user: "65534:65534" },
+        { kind: "container", docker: "docker", host: docker.env.DOCKER_HOST, user: "65534" },
         home,
         local,
       );

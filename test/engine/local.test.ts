@@ -92,6 +92,7 @@ describe.skipIf(missing.length > 0)(
       expect(text).toMatch(/gpu × 2 │ embedding-model │ 1 +│ ok/);
       expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms │ ok/);
       expect(text).toContain("simulator");
+      expect(text).toContain("npm run dashboard draws them   (no Grafana: local.grafana.enabled is false)");
 
       const status = await platform.status();
       expect(status.servers.map(({ name, replica, ready }) => [name, replica, ready])).toEqual([

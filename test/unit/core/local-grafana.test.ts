@@ -16,7 +16,7 @@ const container: GrafanaTool = {
   kind: "container",
   docker: "/usr/bin/docker",
   host: "unix:///var/run/docker.sock",
-  user: "1000:1000",
+  user: "1000",
 };
 
 function planOf(grafana: GrafanaTool | undefined, local: object = {}): LocalPlan {
@@ -91,7 +91,7 @@ describe("Grafana on this machine", () => {
     expect(line).toMatch(
       /^\/usr\/bin\/docker --host unix:\/\/\/var\/run\/docker.sock run --rm --pull never /,
     );
-    expect(line).toContain(" --network host --user 1000:1000 --cap-drop ALL ");
+    expect(line).toContain(" --network host --user 1000 --cap-drop ALL ");
     expect(command.filter((word) => word.startsWith("type=bind"))).toEqual([
       "type=bind,source=/project/.local/run/grafana,target=/project/.local/run/grafana",
     ]);
