@@ -29,6 +29,8 @@ export function grafanaEnvironment(folder: string): Readonly<Record<string, stri
     GF_ANALYTICS_REPORTING_ENABLED: "false",
     GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
     GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES: "false",
+    // It would fetch apps that nothing here uses, at each start.
+    GF_PLUGINS_PREINSTALL_DISABLED: "true",
     // What a page without a dashboard's name shows.
     GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: `${folder}/${places.dashboards}/triton-fleet.json`,
   };

@@ -53,6 +53,7 @@ const settingsSchema = z.strictObject({
   GF_ANALYTICS_REPORTING_ENABLED: z.literal("false"),
   GF_ANALYTICS_CHECK_FOR_UPDATES: z.literal("false"),
   GF_ANALYTICS_CHECK_FOR_PLUGIN_UPDATES: z.literal("false"),
+  GF_PLUGINS_PREINSTALL_DISABLED: z.literal("true"),
   GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH: z.string(),
 });
 const dashboardSchema = z.looseObject({ uid: z.string(), title: z.string() });
