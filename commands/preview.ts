@@ -1,11 +1,12 @@
-import { openHome } from "./local/home.ts";
+import { openHome, readLocalConfig } from "./local/home.ts";
 import { prepareMachine } from "./local/tools.ts";
 import { openStack, Progress } from "./local/stack.ts";
 
 /** `npm run preview`: what `npm start` would change on this machine. Nothing is changed. */
 export async function main(): Promise<void> {
-  const { engine } = await prepareMachine();
-  const stack = await openStack(openHome(), engine);
+  const home = openHome();
+  const { engine } = await prepareMachine(readLocalConfig(home).config.local);
+  const stack = await openStack(home, engine);
   const progress = new Progress(() => undefined);
   try {
     await stack.preview({

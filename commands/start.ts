@@ -20,9 +20,9 @@ import { UserError } from "./setup/user-error.ts";
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({ args, options: { yes: { type: "boolean", short: "y", default: false } } });
   const started = Date.now();
-  const { tools, engine } = await prepareMachine({ yes: values.yes });
   const home = openHome();
   const { config, hasApiKey } = readLocalConfig(home);
+  const { tools, engine, noGrafana } = await prepareMachine(config.local, { yes: values.yes });
   const folder = path.resolve(projectRoot, config.models);
   await buildMissing(folder, tools.python);
 
@@ -63,7 +63,7 @@ export async function main(args: string[]): Promise<void> {
     server.models.map(({ spec }) => ({ server: server.name, spec })),
   );
   const results = await smoke(tools.python, plan.description.endpoints, cases);
-  console.log(summary(prepared.value, results, progress.changes, Date.now() - started));
+  console.log(summary(prepared.value, results, noGrafana, progress.changes, Date.now() - started));
   const failed = results.filter(({ error }) => error !== null);
   if (failed.length > 0) {
     throw new UserError(
@@ -84,6 +84,7 @@ function movedProblems({ directory }: LocalPlan, { runningFile }: LocalHome, fil
 function summary(
   { plan, notes, picture, advice }: PreparedLocal,
   results: readonly SmokeResult[],
+  noGrafana: string | undefined,
   changes: number,
   ms: number,
 ): string {
@@ -109,6 +110,9 @@ function summary(
     `gRPC        ${endpoints.grpc}   (metadata x-triton-server: <server>; or by port: ${servers.map(({ name, grpc }) => `${name} ${grpc}`).join(", ")})`,
     `metrics     ${endpoints.metrics}   statistics ${endpoints.metrics.replace("/metrics", "/stats")}`,
     `Prometheus  ${endpoints.prometheus}`,
+    endpoints.grafana === undefined
+      ? `dashboards  npm run dashboard draws them   (no Grafana: ${noGrafana ?? "none is planned"})`
+      : `Grafana     ${endpoints.grafana}   (dashboards; npm run dashboard draws them into a file)`,
     `logs        ${path.join(plan.directory, "logs")}   (npm run logs)`,
     ...(notes.length === 0 ? [] : ["", "Note:", ...notes.map((note) => `  - ${note}`)]),
     ...(picture.length === 0 ? [] : ["", ...picture]),

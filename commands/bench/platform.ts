@@ -81,7 +81,12 @@ export async function withPlatform<T>(
 /** What is set here stays; the rest comes from the committed file whenever the stack is opened. */
 function writeStack(folder: string, { platform }: BenchPorts, models: string | undefined): void {
   const config = {
-    "triton-platform:local": { ...platform, directory: path.join(folder, "platform") },
+    "triton-platform:local": {
+      ...platform,
+      directory: path.join(folder, "platform"),
+      // What is on one machine and not on the other is no part of what is measured.
+      grafana: { enabled: false },
+    },
     ...(models === undefined ? {} : { "triton-platform:models": models }),
   };
   writeFileSync(openHome().stackFile, yaml.dump({ config }));

@@ -28,6 +28,7 @@ export async function portProblems(plan: LocalPlan, local: LocalConfig, file: st
 
 /** The setting under `triton-platform:local` that this port comes from. */
 function settingOf(process: string, port: number, local: LocalConfig): string {
+  if (process === "grafana") return "grafana.port";
   const own = (["httpPort", "grpcPort", "metricsPort", "prometheusPort", "simulatorPort"] as const).find(
     (key) => local[key] === port,
   );

@@ -14,7 +14,13 @@ export interface Running {
 }
 
 const descriptionSchema: z.ZodType<LocalDescription> = z.object({
-  endpoints: z.object({ http: z.string(), grpc: z.string(), metrics: z.string(), prometheus: z.string() }),
+  endpoints: z.object({
+    http: z.string(),
+    grpc: z.string(),
+    metrics: z.string(),
+    prometheus: z.string(),
+    grafana: z.string().exactOptional(),
+  }),
   servers: z.array(
     z.object({
       name: z.string(),

@@ -1,6 +1,8 @@
-import { writeLocalTools } from "../../components/local/tools.ts";
+import { readLocalTools, writeLocalTools } from "../../components/local/tools.ts";
 import type { LocalTools } from "../../core/local/plan.ts";
 import { hashFile } from "../../core/spec/artifacts.ts";
+import type { LocalConfig } from "../../core/spec/platform.ts";
+import { findGrafana } from "../setup/grafana.ts";
 import { projectRoot } from "../setup/places.ts";
 import { setUp, type Tools } from "../setup/set-up.ts";
 
@@ -8,20 +10,29 @@ import { setUp, type Tools } from "../setup/set-up.ts";
 export interface Prepared {
   readonly tools: LocalTools;
   readonly engine: Tools["engine"];
+  /** Why no Grafana runs; undefined where one does. */
+  readonly noGrafana: string | undefined;
 }
 
-export async function prepareMachine(options: { readonly yes?: boolean } = {}): Promise<Prepared> {
+export async function prepareMachine(
+  { grafana }: Pick<LocalConfig, "grafana">,
+  options: { readonly yes?: boolean } = {},
+): Promise<Prepared> {
+  // Nobody waits for an image but at the first start, which takes minutes anyway.
+  const isFirst = readLocalTools(projectRoot) === undefined;
   const { python, triton, programs, engine } = await setUp(
     ["python", "triton", "programs", "engine"],
     options,
   );
+  const found = await findGrafana({ ...grafana, pull: isFirst });
   const tools: LocalTools = {
     python: python.executable,
     triton: triton.directory,
     libraryPath: triton.libraryPath,
     environmentHash: `${python.minor} ${hashFile(projectRoot, "requirements.txt").sha256}`,
     ...programs,
+    ...("tool" in found ? { grafana: found.tool } : {}),
   };
   writeLocalTools(projectRoot, tools);
-  return { tools, engine };
+  return { tools, engine, noGrafana: "tool" in found ? undefined : found.absent };
 }

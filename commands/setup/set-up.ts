@@ -20,7 +20,7 @@ import { readyPrograms, requirePrograms, type Programs } from "./programs.ts";
 import { preparePython, readyPython, sitePackagesIn, type Python } from "./python.ts";
 import type { Report } from "./run-program.ts";
 import { isAttended, runSteps, type Step } from "./steps.ts";
-import { readyTestPrograms, type TestPrograms } from "./test-programs.ts";
+import { buildAmtool, findAmtool, readyTestPrograms, type TestPrograms } from "./test-programs.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
 export type { ClusterTools } from "./cluster.ts";
@@ -98,7 +98,7 @@ export function readyTools(places: Places): Partial<Tools> {
   const programs = readyPrograms();
   const engine = readyEngine(places);
   const cluster = readyCluster();
-  const testPrograms = readyTestPrograms();
+  const testPrograms = readyTestPrograms(places);
   return {
     ...(python === undefined ? {} : { python }),
     ...(triton === undefined ? {} : { triton }),
@@ -135,6 +135,9 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
       title: `Debian packages ${packages.join(", ")}`,
       run: (report) => installPackages(packages, report),
     });
+  }
+  if (wanted.testPrograms && findAmtool(places) === undefined) {
+    steps.push({ title: "amtool", run: (report) => buildAmtool(places, report) });
   }
   if (lacksPrograms) {
     steps.push({ title: "HAProxy and Prometheus", run: () => Promise.resolve(requirePrograms()) });

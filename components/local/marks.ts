@@ -1,15 +1,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { markVariable } from "../../core/local/mark.ts";
 import { until } from "./supervised.ts";
 
 /**
- * Every process of a platform carries a mark in its environment, and so do its children. By it what a killed
- * supervisor or server leaves behind is found: orphans still hold ports and memory.
+ * The beginning of the marks of one program, or of all programs of a platform. By it what a killed supervisor or server
+ * leaves behind is found: orphans still hold ports and memory.
  */
-export const markVariable = "TRITON_PLATFORM_PROCESS";
-
-/** The beginning of the marks of one program, or of all programs of a platform. */
 export function markOf(directory: string, program?: string): string {
   return program === undefined ? `${directory}//` : `${directory}//${program}//`;
 }

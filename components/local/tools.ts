@@ -3,6 +3,11 @@ import path from "node:path";
 import * as z from "zod";
 import type { LocalTools } from "../../core/local/plan.ts";
 
+const grafanaSchema = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("program"), command: z.array(z.string()), home: z.string() }),
+  z.object({ kind: z.literal("container"), docker: z.string(), host: z.string(), user: z.string() }),
+]);
+
 const toolsSchema: z.ZodType<LocalTools> = z.object({
   python: z.string(),
   triton: z.string(),
@@ -11,6 +16,7 @@ const toolsSchema: z.ZodType<LocalTools> = z.object({
   haproxy: z.string(),
   prometheus: z.string(),
   promtool: z.string(),
+  grafana: grafanaSchema.exactOptional(),
 });
 
 function toolsFile(project: string): string {

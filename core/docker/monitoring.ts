@@ -1,7 +1,5 @@
-import yaml from "js-yaml";
 import { dcgmCounters } from "../monitoring/dcgm-counters.ts";
-import { grafanaDashboard } from "../monitoring/dashboards/grafana.ts";
-import { dashboardsOf } from "../monitoring/dashboards/index.ts";
+import { grafanaDashboards, grafanaEnvironment, grafanaProvisioning } from "../monitoring/grafana.ts";
 import { monitoredPlatform, type MonitoredPlatform } from "../monitoring/platform.ts";
 import { renderRules, ruleFile } from "../monitoring/rules.ts";
 import { renderPrometheusConfig, type ScrapeTarget } from "../monitoring/scrape.ts";
@@ -167,7 +165,6 @@ function prometheusFiles(
   };
 }
 
-/** Whoever reaches it may look; nobody logs in, and everything it shows is a file. */
 function grafanaContainer({ images, address, ports: published }: DockerConfig): ContainerPlan {
   return {
     ...common,
@@ -176,17 +173,7 @@ function grafanaContainer({ images, address, ports: published }: DockerConfig): 
     image: images.grafana,
     entrypoint: ["/run.sh"],
     command: [],
-    environment: {
-      GF_PATHS_PROVISIONING: `${places.grafana}/provisioning`,
-      GF_AUTH_ANONYMOUS_ENABLED: "true",
-      GF_AUTH_ANONYMOUS_ORG_ROLE: "Viewer",
-      GF_AUTH_DISABLE_LOGIN_FORM: "true",
-      GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION: "true",
-      GF_ANALYTICS_REPORTING_ENABLED: "false",
-      GF_ANALYTICS_CHECK_FOR_UPDATES: "false",
-      // It would fetch apps that nothing here uses, at each start.
-      GF_PLUGINS_PREINSTALL_DISABLED: "true",
-    },
+    environment: grafanaEnvironment(places.grafana),
     user: users.grafana,
     networks: [
       { network: "inside", aliases: ["grafana"] },
@@ -209,48 +196,15 @@ function grafanaContainer({ images, address, ports: published }: DockerConfig): 
   };
 }
 
-/** Grafana looks for changed dashboards itself. Source: Grafana, "Provision Grafana", dashboards and data sources. */
 function grafanaFiles(platform: MonitoredPlatform, { images }: DockerConfig): FilesPlan {
-  const folder = "dashboards";
-  const datasources = {
-    apiVersion: 1,
-    datasources: [
-      {
-        name: "Prometheus",
-        uid: "prometheus",
-        type: "prometheus",
-        access: "proxy",
-        url: `http://prometheus:${String(ports.prometheus)}`,
-        isDefault: true,
-        editable: false,
-      },
-    ],
-  };
-  const providers = {
-    apiVersion: 1,
-    providers: [
-      {
-        name: "triton-platform",
-        type: "file",
-        disableDeletion: true,
-        allowUiUpdates: false,
-        updateIntervalSeconds: 10,
-        options: { path: `${places.grafana}/${folder}` },
-      },
-    ],
-  };
   return {
     volume: "grafana",
     service: "grafana",
     place: places.grafana,
     image: images.grafana,
     files: [
-      { path: "provisioning/datasources/prometheus.yaml", content: yaml.dump(datasources) },
-      { path: "provisioning/dashboards/triton-platform.yaml", content: yaml.dump(providers) },
-      ...dashboardsOf(platform).map((plan) => ({
-        path: `${folder}/${plan.id}.json`,
-        content: `${JSON.stringify(grafanaDashboard(plan), null, 2)}\n`,
-      })),
+      ...grafanaProvisioning(places.grafana, `http://prometheus:${String(ports.prometheus)}`),
+      ...grafanaDashboards(platform),
     ],
   };
 }

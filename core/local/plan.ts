@@ -17,6 +17,7 @@ import type { LocalConfig, PlatformConfig } from "../spec/platform.ts";
 import type { Problem } from "../spec/problem.ts";
 import { servedVersions, type RepositoryFile } from "../triton/repository.ts";
 import { serverFlags } from "../triton/server-flags.ts";
+import { planGrafana, type GrafanaPlan, type GrafanaTool } from "./grafana.ts";
 
 /**
  * The platform on one machine as plain data: files, model repositories and processes. The component turns each into a
@@ -39,7 +40,8 @@ export interface LocalDescription extends PlatformDescription {
   readonly servers: readonly LocalServerDescription[];
 }
 
-export type LocalEndpoints = Required<Omit<Endpoints, "grafana">>;
+/** All of them but Grafana are always there. */
+export type LocalEndpoints = Required<Omit<Endpoints, "grafana">> & Pick<Endpoints, "grafana">;
 
 export interface LocalServerDescription extends ServerDescription {
   readonly grpc: string;
@@ -97,6 +99,8 @@ export interface LocalTools {
   readonly haproxy: string;
   readonly prometheus: string;
   readonly promtool: string;
+  /** Undefined where this machine has none. */
+  readonly grafana?: GrafanaTool;
 }
 
 /** How a Triton is taken out of the balancer before it stops. */
@@ -146,7 +150,8 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
   const { local } = config;
   const directory = runtimeDirectory(options);
   const balanced = placeServers(servers, local);
-  const description = describe(balanced, local);
+  const grafana = grafanaOf(servers, directory, options);
+  const description = describe(balanced, local, grafana);
   const repositories = servers.map((server) => ({
     server: server.name,
     directory: path.join(directory, "repositories", server.name, server.repository.hash.slice(0, 16)),
@@ -166,6 +171,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
       haproxy,
       rules,
       prometheus,
+      ...(grafana?.files ?? []),
       {
         name: "description",
         path: descriptionFile(directory),
@@ -177,6 +183,7 @@ export function planLocal(servers: readonly ServerPlan[], options: LocalOptions)
       ...tritons,
       balancerProcess(haproxy, balanced, tritons, tools, local),
       prometheusProcess(prometheus, rules, directory, tools, local),
+      ...(grafana === undefined ? [] : [grafana.process]),
     ],
     description,
     servers: balanced,
@@ -300,13 +307,28 @@ function prometheusProcess(
   };
 }
 
-function describe(servers: readonly BalancedServer[], local: LocalConfig): LocalDescription {
+function grafanaOf(
+  servers: readonly ServerPlan[],
+  directory: string,
+  { config, tools }: LocalOptions,
+): GrafanaPlan | undefined {
+  return tools.grafana === undefined || !config.local.grafana.enabled
+    ? undefined
+    : planGrafana(monitoredHere(servers, config), tools.grafana, directory, config.local);
+}
+
+function describe(
+  servers: readonly BalancedServer[],
+  local: LocalConfig,
+  grafana: GrafanaPlan | undefined,
+): LocalDescription {
   return {
     endpoints: {
       http: `http://${address}:${String(local.httpPort)}`,
       grpc: `${address}:${String(local.grpcPort)}`,
       metrics: `http://${address}:${String(local.metricsPort)}/metrics`,
       prometheus: `http://${address}:${String(local.prometheusPort)}`,
+      ...(grafana === undefined ? {} : { grafana: grafana.url }),
     },
     servers: servers.map(({ plan, grpcPort, replicas }) => ({
       name: plan.name,

@@ -215,13 +215,29 @@ const dcgm = {
   ),
 };
 
+const kubeStateSource = "kubernetes/kube-state-metrics docs/metrics/workload/pod-metrics.md";
+
 const kubeState = {
   ...family(
     "kube-state",
     "counter",
     ["namespace", "pod", "container", "uid"],
     ["kube_pod_container_status_restarts_total", "kube_pod_init_container_status_restarts_total"],
-    "kubernetes/kube-state-metrics docs/metrics/workload/pod-metrics.md",
+    kubeStateSource,
+  ),
+  ...family(
+    "kube-state",
+    "gauge",
+    ["namespace", "pod", "container", "uid", "reason"],
+    ["kube_pod_container_status_last_terminated_reason"],
+    kubeStateSource,
+  ),
+  ...family(
+    "kube-state",
+    "gauge",
+    ["namespace", "pod", "uid", "condition"],
+    ["kube_pod_status_ready"],
+    kubeStateSource,
   ),
 };
 

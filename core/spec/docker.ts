@@ -15,6 +15,9 @@ const gpuId = z.union(
   { error: "this is no GPU: write its number, or a UUID as `nvidia-smi -L` shows it" },
 );
 
+/** Grafana's, on every target that runs it as a container. Source: kube-prometheus' versions.json, as below. */
+export const grafanaImage = imageReference.default("docker.io/grafana/grafana:13.1.3");
+
 /**
  * Defaults are what their projects, or who deploys them together, name as a release.
  * Sources: docker-library/haproxy, "Update 3.2 to 3.2.9" (3.2 is HAProxy's long-term branch); prometheus-operator/kube-prometheus,
@@ -27,7 +30,7 @@ const imagesSchema = z.strictObject({
   /** In it bash too, as in Debian's variants: health checks and drains speak with it. */
   haproxy: imageReference.default("docker.io/library/haproxy:3.2.9"),
   prometheus: imageReference.default("docker.io/prom/prometheus:v3.13.2"),
-  grafana: imageReference.default("docker.io/grafana/grafana:13.1.3"),
+  grafana: grafanaImage,
   dcgmExporter: imageReference.default("nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless"),
 });
 

@@ -4,7 +4,7 @@ import { gpuProducts } from "../capacity/catalogue.ts";
 import { ec2Types } from "../capacity/nodes.ts";
 import { newestRelease, oldestRelease, type Release } from "../triton/releases.ts";
 import { compare } from "./artifacts.ts";
-import { dockerSchema, type DockerConfig } from "./docker.ts";
+import { dockerSchema, grafanaImage, type DockerConfig } from "./docker.ts";
 import { eksSchema, type EksConfig } from "./eks.ts";
 import { autoscalingSchema, kubernetesSectionSchema, type KubernetesConfig } from "./kubernetes.ts";
 import { monitoringSchema } from "./monitoring.ts";
@@ -108,6 +108,16 @@ const localSchema = z.strictObject({
   /** The balancer's statistics (/stats) and metrics (/metrics). */
   metricsPort: port.default(8002),
   prometheusPort: port.default(9090),
+  /** A Grafana that this machine has, or Docker's image of it: shows the dashboards to whoever is on this machine. */
+  grafana: z
+    .strictObject({
+      enabled: z.boolean().default(true),
+      /** Not its usual one, 3000, where a Grafana that is installed as a service listens. */
+      port: port.default(3080),
+      /** What Docker runs where no Grafana is installed. */
+      image: grafanaImage,
+    })
+    .prefault({}),
   /** First of the balancer's gRPC ports that lead to one server group each, sorted by name. */
   serverGrpcPorts: port.default(8010),
   /** First of the ports of the Tritons: 30 for each server, of which a replica takes three (HTTP, gRPC, metrics). */

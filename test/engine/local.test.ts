@@ -95,6 +95,7 @@ describe.skipIf(missing.length > 0)(
       expect(text).toMatch(/gpu × 2 │ embedding-model │ 1 +│ ok/);
       expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms │ ok/);
       expect(text).toContain("simulator");
+      expect(text).toContain("npm run dashboard draws them   (no Grafana: local.grafana.enabled is false)");
 
       const status = await platform.status();
       expect(status.servers.map(({ name, replica, ready }) => [name, replica, ready])).toEqual([
@@ -415,7 +416,7 @@ describe.skipIf(missing.length > 0)(
     });
 
     it("moves its Tritons to other ports and back, and the other settings stay", async () => {
-      const local = { directory: platform.directory, ...platform.ports };
+      const { local } = platform;
       const before = await platform.status();
       for (const replicaPorts of [(platform.ports.replicaPorts ?? 0) + 12, platform.ports.replicaPorts]) {
         platform.configure({ "triton-platform:local": { ...local, replicaPorts } });
@@ -444,7 +445,7 @@ describe.skipIf(missing.length > 0)(
       const address = server.address();
       const taken = typeof address === "object" && address !== null ? address.port : 0;
       const before = pids(await platform.status());
-      const local = { directory: platform.directory, ...platform.ports };
+      const { local } = platform;
       platform.configure({ "triton-platform:local": { ...local, prometheusPort: taken } });
       // The running Prometheus is its own; one that has to start anew finds the port taken.
       const { code, text } = await platform.run("start");

@@ -56,6 +56,7 @@ describe.skipIf(missing.length > 0)(
   `monitoring of the local target${missing.length > 0 ? ` (no ${missing.join(", ")})` : ""}`,
   () => {
     let platform: TestPlatform;
+    let grafana: string;
     let traffic: readonly Traffic[] = [];
     const call = (model: string, input: string, headers = {}): Promise<Response> =>
       infer(platform.url(`/v2/models/${model}/infer`), input, "the team won the match", headers);
@@ -91,8 +92,10 @@ describe.skipIf(missing.length > 0)(
         },
         "triton-platform:monitoring": { speedUp: 60, thresholds: { pendingRequests: 8 } },
       });
+      grafana = platform.installGrafana();
       const { code, text } = await platform.run("start");
       expect(code, text).toBe(0);
+      expect(text).toContain(`Grafana     ${grafana} `);
       traffic = [
         new Traffic(2, 50, () => call("text-analysis", "text")),
         new Traffic(1, 100, () => call("slow", "text")),
@@ -195,6 +198,21 @@ describe.skipIf(missing.length > 0)(
         return results.flat();
       };
       await expect.poll(empty, { timeout: 60_000, interval: 2_000 }).toEqual([]);
+    });
+
+    it("is shown by Grafana: every dashboard, and by its data source what Prometheus has", async () => {
+      const ask = async (what: string): Promise<unknown> => (await fetch(`${grafana}/api/${what}`)).json();
+      expect((await platform.status()).endpoints?.grafana).toBe(grafana);
+      const plans = dashboardsOf(watched());
+      expect(await ask("search?type=dash-db")).toEqual(
+        expect.arrayContaining(plans.map(({ id, title }) => ({ uid: id, title, type: "dash-db" }))),
+      );
+      expect(await ask("dashboards/home")).toMatchObject({ dashboard: { uid: "triton-fleet" } });
+      const source = "datasources/proxy/uid/prometheus";
+      expect(await ask(`${source}/api/v1/query?query=up{job="triton",replica="gpu-1"}`)).toMatchObject({
+        data: { result: [{ metric: { server: "gpu" }, value: [expect.any(Number), "1"] }] },
+      });
+      expect((await platform.run("logs", "grafana")).text).toContain("HTTP Server Listen");
     });
 
     it("a killed replica: its target is down, and nothing else is wrong", async () => {

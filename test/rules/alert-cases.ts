@@ -31,6 +31,7 @@ const ofGpu = {
   UUID: "GPU-1",
 };
 const ofSlice = { ...ofGpu, GPU_I_PROFILE: "1g.10gb", GPU_I_ID: "7" };
+const startingPod = 'namespace="triton",pod="triton-gpu-1"';
 const prometheus = 'job="prometheus",instance="localhost:9090"';
 const ofPrometheus = { job: "prometheus", instance: "localhost:9090" };
 const ofEmbed = { server: "gpu", model: "embed" };
@@ -374,6 +375,37 @@ export const alertCases: readonly AlertCase[] = [
     silent: {
       'kube_pod_init_container_status_restarts_total{namespace="triton",pod="triton-gpu-1",container="loader"}':
         "2x60",
+    },
+  },
+  {
+    alert: "TritonStartFails",
+    at: "10m",
+    firing: {
+      [`kube_pod_container_status_restarts_total{${startingPod},container="triton"}`]: "0x10 1x10 2x60",
+      [`kube_pod_container_status_last_terminated_reason{${startingPod},container="triton",reason="Error"}`]:
+        "_x10 1x70",
+      [`kube_pod_status_ready{${startingPod},condition="true"}`]: "0x80",
+      [`kube_pod_status_ready{${startingPod},condition="false"}`]: "1x80",
+    },
+    says: [
+      {
+        labels: { pod: "triton-gpu-1", container: "triton" },
+        summary:
+          "Triton of triton-gpu-1 ended 2 times in an hour before it was ready: a model does not load, or the store that Triton itself reads (delivery: triton) denies access",
+      },
+    ],
+    silent: {
+      // It has served, and died.
+      [`kube_pod_container_status_restarts_total{${startingPod},container="triton"}`]: "0x10 1x10 2x60",
+      [`kube_pod_container_status_last_terminated_reason{${startingPod},container="triton",reason="Error"}`]:
+        "_x10 1x70",
+      [`kube_pod_status_ready{${startingPod},condition="true"}`]: "1x10 0x70",
+      // Another has too little memory.
+      'kube_pod_container_status_restarts_total{namespace="triton",pod="triton-gpu-2",container="triton"}':
+        "0x10 1x70",
+      'kube_pod_container_status_last_terminated_reason{namespace="triton",pod="triton-gpu-2",container="triton",reason="OOMKilled"}':
+        "_x10 1x70",
+      'kube_pod_status_ready{namespace="triton",pod="triton-gpu-2",condition="true"}': "0x80",
     },
   },
   {

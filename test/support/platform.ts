@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -10,7 +10,13 @@ export const root = path.resolve(import.meta.dirname, "..", "..");
 
 const statusSchema = z.object({
   endpoints: z
-    .object({ http: z.string(), grpc: z.string(), metrics: z.string(), prometheus: z.string() })
+    .object({
+      http: z.string(),
+      grpc: z.string(),
+      metrics: z.string(),
+      prometheus: z.string(),
+      grafana: z.string().optional(),
+    })
     .nullable(),
   servers: z.array(
     z.object({
@@ -38,13 +44,15 @@ export class TestPlatform {
   readonly models = path.join(this.home, "models");
   readonly stackFile = path.join(this.home, "pulumi", "Pulumi.local.yaml");
   readonly ports: Readonly<Record<string, number>>;
+  /** Folder whose programs are found before the system's. */
+  readonly bin = path.join(this.home, "bin");
 
   private constructor(ports: Readonly<Record<string, number>>) {
     this.ports = ports;
     cpSync(path.join(root, "models"), this.models, { recursive: true });
     this.configure({
       "triton-platform:models": this.models,
-      "triton-platform:local": { directory: this.directory, ...ports },
+      "triton-platform:local": this.local,
     });
   }
 
@@ -59,6 +67,11 @@ export class TestPlatform {
       serverGrpcPorts: first + 5,
       replicaPorts: first + 10,
     });
+  }
+
+  /** The section of this machine, without a Grafana that happens to be on it. */
+  get local(): Readonly<Record<string, unknown>> {
+    return { directory: this.directory, ...this.ports, grafana: { enabled: false } };
   }
 
   /** Sets keys of this machine's stack, as `pulumi config set` would; undefined takes one away. */
@@ -82,7 +95,10 @@ export class TestPlatform {
       [path.join(root, "commands", "run.mjs"), command, ...args],
       {
         cwd: root,
-        env: { TRITON_PLATFORM_HOME: this.home },
+        env: {
+          TRITON_PLATFORM_HOME: this.home,
+          PATH: [this.bin, process.env.PATH ?? ""].join(path.delimiter),
+        },
         stdin: "ignore",
         reject: false,
         all: true,
@@ -93,6 +109,21 @@ export class TestPlatform {
 
   async status(): Promise<Status> {
     return statusSchema.parse(JSON.parse((await this.run("status", "--json")).text));
+  }
+
+  /** Puts a stand-in for Grafana where it is found, and has it run; returns where it will be. */
+  installGrafana(): string {
+    const home = path.join(this.home, "grafana");
+    mkdirSync(path.join(home, "bin"), { recursive: true });
+    mkdirSync(path.join(home, "conf"));
+    writeFileSync(path.join(home, "conf", "defaults.ini"), "");
+    const program = path.join(root, "test", "support", "grafana.ts");
+    const script = `#!/bin/sh\ncd ${root} && exec ${process.execPath} --import tsx ${program} "$@"\n`;
+    writeFileSync(path.join(home, "bin", "grafana"), script, { mode: 0o755 });
+    symlinkSync(path.join(home, "bin"), this.bin);
+    const port = (this.ports.httpPort ?? 0) + 79;
+    this.configure({ "triton-platform:local": { ...this.local, grafana: { port } } });
+    return `http://127.0.0.1:${String(port)}`;
   }
 
   /** Changes a text file of a model. */

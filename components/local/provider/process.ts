@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
-import { killMarked, markOf, markVariable } from "../marks.ts";
+import { markVariable } from "../../../core/local/mark.ts";
+import { killMarked, markOf } from "../marks.ts";
 import { isFree, loopback } from "../ports.ts";
 import { removeSharedMemory } from "../shared-memory.ts";
 import {

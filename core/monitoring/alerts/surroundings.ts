@@ -12,15 +12,17 @@ export function surroundingAlerts(platform: MonitoredPlatform): Alert[] {
 }
 
 function podAlerts(platform: MonitoredPlatform): Alert[] {
-  const restarts = (metric: string, ...matchers: readonly string[]): string =>
-    `sum by (pod, container) (increase(${select(platform, metric, 'pod=~"triton-.+"', ...matchers)}[${period(platform, 15 * minute)}]))`;
+  const ofPods = (metric: string, ...matchers: readonly string[]): string =>
+    select(platform, metric, 'pod=~"triton-.+"', ...matchers);
+  const restarts = (metric: string, seconds: number, ...matchers: readonly string[]): string =>
+    `sum by (pod, container) (increase(${ofPods(metric, ...matchers)}[${period(platform, seconds)}]))`;
   const { thresholds } = platform.config;
   const left = thresholds.certificateExpiry / 1e6;
   return [
     {
       name: "TritonRestartLoop",
       severity: "warning",
-      expr: `${restarts("kube_pod_container_status_restarts_total")} > 2.5`,
+      expr: `${restarts("kube_pod_container_status_restarts_total", 15 * minute)} > 2.5`,
       summary:
         'The container {{ $labels.container }} of {{ $labels.pod }} was started again {{ $value | printf "%.0f" }} times in 15 minutes',
     },
@@ -28,9 +30,21 @@ function podAlerts(platform: MonitoredPlatform): Alert[] {
       name: "TritonModelStoreDenied",
       severity: "critical",
       // The loader ends only when it cannot get the models: retries are inside it.
-      expr: `${restarts("kube_pod_init_container_status_restarts_total", 'container="loader"')} > 0.5`,
+      expr: `${restarts("kube_pod_init_container_status_restarts_total", 15 * minute, 'container="loader"')} > 0.5`,
       summary:
         'The loader of {{ $labels.pod }} gave up {{ $value | printf "%.0f" }} times in 15 minutes: the model store denies access, or lacks what it must have',
+    },
+    {
+      name: "TritonStartFails",
+      severity: "critical",
+      // A start may take most of an hour. One that was ready lately had its models, and ends for another reason.
+      expr: [
+        `${restarts("kube_pod_container_status_restarts_total", 60 * minute, 'container="triton"')} > 0.5`,
+        `and on (pod) ${ofPods("kube_pod_container_status_last_terminated_reason", 'container="triton"', 'reason="Error"')} == 1`,
+        `unless on (pod) max_over_time(${ofPods("kube_pod_status_ready", 'condition="true"')}[${period(platform, 15 * minute)}]) == 1`,
+      ].join(" "),
+      summary:
+        'Triton of {{ $labels.pod }} ended {{ $value | printf "%.0f" }} times in an hour before it was ready: a model does not load, or the store that Triton itself reads (delivery: triton) denies access',
     },
     {
       name: "TritonCertificateExpiry",

@@ -34,6 +34,7 @@ describe("a stack's config", () => {
           grpcPort: 8001,
           metricsPort: 8002,
           prometheusPort: 9090,
+          grafana: { enabled: true, port: 3080, image: "docker.io/grafana/grafana:13.1.3" },
           serverGrpcPorts: 8010,
           replicaPorts: 18000,
           simulatorPort: 18900,
