@@ -1,7 +1,8 @@
 import yaml from "js-yaml";
 import * as pulumi from "@pulumi/pulumi";
+import type { Registered } from "../../commands/plan/record.ts";
 import { mapValues, present } from "../../core/objects.ts";
-import type { Registered } from "./stack-mocks.ts";
+
 
 /**
  * A program's resources as reviewers read them: by type and name, with what each belongs to and waits for. Policies and

@@ -1,0 +1,112 @@
+import * as pulumi from "@pulumi/pulumi";
+import * as z from "zod";
+
+/** What a program registers, without an engine: for plans and for tests. */
+
+/** A resource as a program registers it. */
+export interface Registered {
+  readonly type: string;
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** Whether a provider makes it: no component. */
+  readonly custom: boolean;
+  /** Names of the resources it belongs to and waits for. */
+  readonly parent?: string;
+  readonly dependsOn: readonly string[];
+  readonly protect: boolean;
+  readonly ignoreChanges: readonly string[];
+}
+
+/** What stands in for the providers. */
+export interface StandIns {
+  /** Computed outputs, by what is registered. */
+  readonly outputs: (
+    resource: Pick<Registered, "type" | "name" | "inputs">,
+  ) => Readonly<Record<string, unknown>>;
+  /** Id of what is made new. Default: its name and `-id`. */
+  readonly id?: (name: string) => string;
+  /** Answers by a function's token. Throws where it refuses. */
+  readonly answer: (token: string, args: Readonly<Record<string, unknown>>) => Record<string, unknown>;
+  /** Secrets of the stack's config, by `namespace:key`. */
+  readonly secrets?: Readonly<Record<string, string>>;
+  /** As in a preview: outputs that nobody computes are not known, instead of undefined. Default: false. */
+  readonly isPreview?: boolean;
+}
+
+const inputsSchema = z.record(z.string(), z.unknown());
+
+type Options = Omit<Registered, "type" | "name" | "inputs" | "custom">;
+
+/** What a program came to: its outputs, or what it threw. */
+export interface Run {
+  /** Undefined for a preview. */
+  readonly outputs: unknown;
+  readonly error?: Error;
+  /** All that it registered, sorted by type and name. */
+  readonly resources: readonly Registered[];
+}
+
+/** Runs a program without an engine, though it may throw. */
+export async function record(program: () => Promise<unknown>, standIns: StandIns): Promise<Run> {
+  const { outputs, id: idOf = (name) => `${name}-id`, answer, secrets = {}, isPreview = false } = standIns;
+  const made: Pick<Registered, "type" | "name" | "inputs" | "custom">[] = [];
+  const options = new Map<string, Options>();
+  const names = new Map<pulumi.Resource, string>();
+  const failures: Error[] = [];
+  pulumi.runtime.setAllConfig({ ...secrets }, Object.keys(secrets));
+  await pulumi.runtime.setMocks(
+    {
+      newResource: ({ type, name, inputs, id, custom = false }) => {
+        const resource = { type, name, inputs: inputsSchema.parse(inputs), custom };
+        made.push(resource);
+        return {
+          id: id === undefined || id === "" ? idOf(name) : id,
+          state: { ...resource.inputs, ...outputs(resource) },
+        };
+      },
+      call: ({ token, inputs }) => answer(token, inputsSchema.parse(inputs)),
+    },
+    "triton-platform",
+    "test",
+    isPreview,
+  );
+  const result = await pulumi.runtime.runInPulumiStack(async () => {
+    pulumi.runtime.registerStackTransformation(({ type, name, resource, opts }) => {
+      names.set(resource, name);
+      const known = (other: unknown): string[] =>
+        pulumi.Resource.isInstance(other) ? [names.get(other) ?? "?"] : [];
+      const parent = opts.parent === undefined ? undefined : names.get(opts.parent);
+      options.set(`${type} ${name}`, {
+        ...(parent === undefined ? {} : { parent }),
+        dependsOn: [opts.dependsOn].flat().flatMap(known),
+        protect: opts.protect ?? false,
+        ignoreChanges: opts.ignoreChanges ?? [],
+      });
+      return undefined;
+    });
+    try {
+      return await program();
+    } catch (error) {
+      // Nobody else handles it.
+      failures.push(error instanceof Error ? error : new Error(String(error)));
+      return {};
+    }
+  });
+  // In a preview nobody is told what is not known.
+  const shown: unknown = isPreview
+    ? undefined
+    : await new Promise((resolve) => {
+        pulumi.output(result).apply(resolve);
+      });
+  await pulumi.runtime.disconnect();
+  const [error] = failures;
+  const key = ({ type, name }: Pick<Registered, "type" | "name">): string => `${type} ${name}`;
+  const resources = made
+    .filter(({ type }) => type !== "pulumi:pulumi:Stack")
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+    .map((resource) => {
+      const opts = options.get(key(resource));
+      return { dependsOn: [], protect: false, ignoreChanges: [], ...opts, ...resource };
+    });
+  return { outputs: shown, resources, ...(error === undefined ? {} : { error }) };
+}
