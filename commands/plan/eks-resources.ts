@@ -2,10 +2,10 @@ import * as pulumi from "@pulumi/pulumi";
 import { buildEks } from "../../components/aws/build.ts";
 import { omit } from "../../core/objects.ts";
 import type { EksPlan } from "../../core/aws/plan.ts";
-import { later, laterValue } from "../../core/plan/later.ts";
+import { later } from "../../core/plan/later.ts";
 import type { PlannedResource } from "../../core/plan/resources.ts";
 import { projectRoot } from "../setup/places.ts";
-import { record, type Registered, type StandIns } from "./record.ts";
+import { plainInputs, record, type Registered, type StandIns } from "./record.ts";
 
 /**
  * What the program registers for a stack on AWS beside the cluster's objects, charts and model repositories, which have
@@ -59,17 +59,7 @@ function isShownAsResource({ type, custom }: Registered): boolean {
 }
 
 function plannedOf({ type, name, inputs, protect, ignoreChanges }: Registered): PlannedResource {
-  const shown = Object.fromEntries(Object.entries(inputs).map(([key, value]) => [key, plain(value)]));
-  return { type, name, protect, ignoreChanges, inputs: shown };
-}
-
-/** Of secrets, that they are; of what is not known, that it is not. */
-function plain(value: unknown): unknown {
-  if (pulumi.isUnknown(value)) return laterValue;
-  if (Array.isArray(value)) return value.map(plain);
-  if (typeof value !== "object" || value === null) return value;
-  if (pulumi.runtime.specialSigKey in value) return "[secret]";
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
+  return { type, name, protect, ignoreChanges, inputs: plainInputs(inputs) };
 }
 
 /** Of what policies of IAM name there is a name instead; what is not said here is not known. */
@@ -86,6 +76,13 @@ function standIns({ baseStack = "" }: EksPlan): StandIns {
             arn: later("arn", name),
             identities: [{ oidcs: [{ issuer: `https://${later("issuer", name)}` }] }],
           };
+        case "aws:eks/nodeGroup:NodeGroup":
+          return {
+            arn: later("arn", name),
+            resources: [{ autoscalingGroups: [{ name: later("autoscalingGroupName", name) }] }],
+          };
+        case "aws:ec2/launchTemplate:LaunchTemplate":
+          return { arn: later("arn", name), latestVersion: later("latestVersion", name) };
         default:
           return type.startsWith("aws:") ? { arn: later("arn", name) } : {};
       }

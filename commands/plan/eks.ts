@@ -18,12 +18,12 @@ export async function plannedEks(
   stack: NamedStack,
   models?: Parameters<typeof planEksStack>[1],
 ): Promise<PlannedStack> {
-  const { plan, notes, picture, advice } = planEksStack(stack, models);
+  const { plan, cautions, picture, advice } = planEksStack(stack, models);
   const { config, hasApiKey, file } = stack;
   const { workload } = plan;
   const needsKey = workload?.secrets?.holysheepApiKey !== undefined && !hasApiKey;
   const { items, notes: priceNotes } = eksCostItems(plan, prices);
-  const { resources, notes: resourceNotes } = await eksResources(plan, file);
+  const { resources, notes } = await eksResources(plan, file);
   const files = [...renderEksPlan(plan), ...resourceFiles(resources)];
   return {
     stack: stack.stack,
@@ -42,8 +42,8 @@ export async function plannedEks(
     advice,
     warnings: [
       ...(needsKey ? ["holysheep:apiKey is not set yet: `pulumi up` wants it"] : []),
+      ...cautions,
       ...notes,
-      ...resourceNotes,
       ...priceNotes,
     ],
   };

@@ -1,5 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as z from "zod";
+import { mapValues } from "../../core/objects.ts";
+import { laterValue } from "../../core/plan/later.ts";
 
 /** What a program registers, without an engine: for plans and for tests. */
 
@@ -46,9 +48,32 @@ export interface Run {
   readonly resources: readonly Registered[];
 }
 
+function key({ type, name }: Pick<Registered, "type" | "name">): string {
+  return `${type} ${name}`;
+}
+
+/** Inputs as plain data: of secrets, that they are; of what is not known, that it is not. */
+export function plainInputs(inputs: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return mapValues(inputs, plain);
+}
+
+function plain(value: unknown): unknown {
+  if (pulumi.isUnknown(value)) return laterValue;
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  if (pulumi.runtime.specialSigKey in value) return "[secret]";
+  return mapValues(Object.fromEntries(Object.entries(value)), plain);
+}
+
 /** Runs a program without an engine, though it may throw. */
 export async function record(program: () => Promise<unknown>, standIns: StandIns): Promise<Run> {
-  const { outputs, id: idOf = (name) => `${name}-id`, answer, secrets = {}, isPreview = false } = standIns;
+  const {
+    outputs,
+    id: idOf = (name: string) => `${name}-id`,
+    answer,
+    secrets = {},
+    isPreview = false,
+  } = standIns;
   const made: Pick<Registered, "type" | "name" | "inputs" | "custom">[] = [];
   const options = new Map<string, Options>();
   const names = new Map<pulumi.Resource, string>();
@@ -76,7 +101,7 @@ export async function record(program: () => Promise<unknown>, standIns: StandIns
       const known = (other: unknown): string[] =>
         pulumi.Resource.isInstance(other) ? [names.get(other) ?? "?"] : [];
       const parent = opts.parent === undefined ? undefined : names.get(opts.parent);
-      options.set(`${type} ${name}`, {
+      options.set(key({ type, name }), {
         ...(parent === undefined ? {} : { parent }),
         dependsOn: [opts.dependsOn].flat().flatMap(known),
         protect: opts.protect ?? false,
@@ -100,7 +125,6 @@ export async function record(program: () => Promise<unknown>, standIns: StandIns
       });
   await pulumi.runtime.disconnect();
   const [error] = failures;
-  const key = ({ type, name }: Pick<Registered, "type" | "name">): string => `${type} ${name}`;
   const resources = made
     .filter(({ type }) => type !== "pulumi:pulumi:Stack")
     .sort((a, b) => (key(a) < key(b) ? -1 : 1))

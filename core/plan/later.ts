@@ -18,9 +18,15 @@ export function isLater(text: string): boolean {
   return text.search(form) !== -1;
 }
 
-/** Names of those whose values a text has in it. */
-export function ownersIn(text: string): readonly string[] {
+/** What of whom a text has in it. */
+export function latersIn(text: string): readonly Later[] {
   return [...text.matchAll(form)].flatMap(([, what, owner]) =>
-    what === undefined || owner === undefined ? [] : [owner],
+    what === undefined || owner === undefined ? [] : [{ what, owner }],
   );
+}
+
+export interface Later {
+  readonly what: string;
+  /** Name of a resource, or of another stack. */
+  readonly owner: string;
 }

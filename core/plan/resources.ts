@@ -2,7 +2,7 @@ import yaml from "js-yaml";
 import { mapValues, present } from "../objects.ts";
 import type { PolicyResource, ResourceName } from "../policy/rule.ts";
 import { unknown, Value } from "../policy/value.ts";
-import { isLater, ownersIn } from "./later.ts";
+import { isLater, latersIn } from "./later.ts";
 
 /** A resource as the program registers it, in a plan: plain data, with marks for secrets and for what is known on `up` alone. */
 export interface PlannedResource extends ResourceName {
@@ -21,6 +21,11 @@ export interface ResourceFile extends ResourceName {
 
 /** Folder of the files of a plan that are resources. */
 export const resourcesFolder = "resources/";
+
+/** Whether a file of a plan is an object of Kubernetes or a resource; the others are what these have in them. */
+export function isObject(path: string): boolean {
+  return path.startsWith("manifests/") || path.startsWith(resourcesFolder);
+}
 
 /**
  * Resources as files for people and for diffs: text by path. Policies and other JSON are shown as what they say, user data
@@ -48,9 +53,7 @@ function pathOf({ type, name }: ResourceName): string {
 export function shownInputs(inputs: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { userData } = inputs;
   const decoded = typeof userData === "string" ? Buffer.from(userData, "base64").toString("utf8") : undefined;
-  return mapValues({ ...inputs, ...present({ userData: decoded }) }, (value) =>
-    changeTexts(value, (text) => documentIn(text) ?? text),
-  );
+  return mapValues({ ...inputs, ...present({ userData: decoded }) }, readable);
 }
 
 /**
@@ -65,9 +68,14 @@ export function policyResources(resources: readonly PlannedResource[]): readonly
     props: new Value({ id: unknown, ...mapValues(inputs, judged) }),
     ...(provider === undefined || !type.startsWith("aws:") ? {} : { provider: new Value(provider.inputs) }),
     dependencies: mapValues(inputs, (value) =>
-      [...textsIn(value)].flatMap(ownersIn).flatMap((owner) => byName.get(owner) ?? []),
+      [...textsIn(value)].flatMap(latersIn).flatMap(({ owner }) => byName.get(owner) ?? []),
     ),
   }));
+}
+
+/** With documents of JSON as what they say, also where one is inside another. */
+function readable(value: unknown): unknown {
+  return changeTexts(value, (text) => documentIn(text) ?? text);
 }
 
 function judged(value: unknown): unknown {
@@ -82,7 +90,7 @@ function judged(value: unknown): unknown {
 function documentIn(text: string): unknown {
   if (!text.startsWith("{")) return undefined;
   try {
-    return changeTexts(JSON.parse(text), (inner) => inner);
+    return readable(JSON.parse(text));
   } catch {
     return undefined;
   }
