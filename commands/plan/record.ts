@@ -17,6 +17,10 @@ export interface Registered {
   readonly dependsOn: readonly string[];
   readonly protect: boolean;
   readonly ignoreChanges: readonly string[];
+  /** The end of its URN: the types it belongs to and its own, and its name. By this the engine knows it again. */
+  readonly path: string;
+  /** Paths by which it was known before, those that follow from its parents' with them. */
+  readonly formerPaths: readonly string[];
 }
 
 /** What stands in for the providers. */
@@ -52,6 +56,55 @@ function key({ type, name }: Pick<Registered, "type" | "name">): string {
   return `${type} ${name}`;
 }
 
+/** Where a resource is: its type behind those of its parents, and its name. */
+interface Address {
+  readonly types: string;
+  readonly name: string;
+}
+
+interface Place extends Address {
+  readonly former: readonly Address[];
+}
+
+function pathOf({ types, name }: Address): string {
+  return `${types}::${name}`;
+}
+
+/**
+ * Its own former names under each of its parent's names, and its name under the parent's former ones, of which it has the
+ * beginning. Source: Pulumi's SDK, `inheritedChildAlias` in resource.ts.
+ */
+function placeOf(
+  { type, name }: Pick<Registered, "type" | "name">,
+  aliases: pulumi.ResourceOptions["aliases"],
+  parent: Place | undefined,
+): Place {
+  const below = (above: Address | undefined, own: string): Address => ({
+    types: above === undefined ? type : `${above.types}$${type}`,
+    name: own,
+  });
+  const renamed = (above: Address, own: string): string =>
+    parent !== undefined && own.startsWith(parent.name)
+      ? `${above.name}${own.slice(parent.name.length)}`
+      : own;
+  const own = [name, ...formerNames(aliases)];
+  const before = (parent?.former ?? []).flatMap((above) =>
+    own.map((each) => below(above, renamed(above, each))),
+  );
+  return {
+    ...below(parent, name),
+    former: [...own.slice(1).map((each) => below(parent, each)), ...before],
+  };
+}
+
+/** Names alone. Of its types before, which SDKs say themselves, nobody here has resources; another parent is no convention here. */
+function formerNames(aliases: pulumi.ResourceOptions["aliases"]): string[] {
+  const given: unknown = aliases;
+  return aliasesSchema.parse(given ?? []).flatMap((alias) => (alias.name === undefined ? [] : [alias.name]));
+}
+
+const aliasesSchema = z.array(z.looseObject({ name: z.string().optional() }));
+
 /** Inputs as plain data: of secrets, that they are; of what is not known, that it is not. */
 export function plainInputs(inputs: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return mapValues(inputs, plain);
@@ -77,6 +130,7 @@ export async function record(program: () => Promise<unknown>, standIns: StandIns
   const made: Pick<Registered, "type" | "name" | "inputs" | "custom">[] = [];
   const options = new Map<string, Options>();
   const names = new Map<pulumi.Resource, string>();
+  const places = new Map<pulumi.Resource, Place>();
   const failures: Error[] = [];
   pulumi.runtime.setAllConfig({ ...secrets }, Object.keys(secrets));
   await pulumi.runtime.setMocks(
@@ -101,11 +155,16 @@ export async function record(program: () => Promise<unknown>, standIns: StandIns
       const known = (other: unknown): string[] =>
         pulumi.Resource.isInstance(other) ? [names.get(other) ?? "?"] : [];
       const parent = opts.parent === undefined ? undefined : names.get(opts.parent);
+      const above = opts.parent === undefined ? undefined : places.get(opts.parent);
+      const place = placeOf({ type, name }, opts.aliases, above);
+      places.set(resource, place);
       options.set(key({ type, name }), {
         ...(parent === undefined ? {} : { parent }),
         dependsOn: [opts.dependsOn].flat().flatMap(known),
         protect: opts.protect ?? false,
         ignoreChanges: opts.ignoreChanges ?? [],
+        path: pathOf(place),
+        formerPaths: place.former.map(pathOf),
       });
       return undefined;
     });
@@ -130,7 +189,9 @@ export async function record(program: () => Promise<unknown>, standIns: StandIns
     .sort((a, b) => (key(a) < key(b) ? -1 : 1))
     .map((resource) => {
       const opts = options.get(key(resource));
-      return { dependsOn: [], protect: false, ignoreChanges: [], ...opts, ...resource };
+      const path = pathOf({ types: resource.type, name: resource.name });
+      const usual = { dependsOn: [], protect: false, ignoreChanges: [], path, formerPaths: [] };
+      return { ...usual, ...opts, ...resource };
     });
   return { outputs: shown, resources, ...(error === undefined ? {} : { error }) };
 }
