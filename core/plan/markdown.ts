@@ -31,7 +31,12 @@ export const longestComment = 65_536;
 export function markdownReport(report: PlanReport, limit = longestComment): string {
   const head = headLines(report).join("\n");
   const following = consequences(report);
+  const created = ownChanges(report).filter(isCreated);
   const tail = [
+    ...fold(
+      `Created (${String(created.length)})`,
+      created.length > mostCreated ? created.map(objectLine) : [],
+    ),
     ...fold(`What follows from the changes (${String(following.length)})`, following.map(objectLine)),
     ...fold(
       `Decided on up, when more is known (${String(report.undecided.length)})`,
@@ -118,12 +123,29 @@ function headLines(report: PlanReport): readonly string[] {
       "Mended",
       mended.map(({ rule, resource }) => `- ${escape(resource)} (\`${rule}\`)`),
     ),
-    ...section("Changes", base === undefined ? [] : ownChanges(report).map(objectLine)),
+    ...section("Changes", base === undefined ? [] : changeLines(report)),
     "",
     "**Cost**",
     "",
     ...costLines(cost).map((line) => `- ${escape(line)}`),
     "",
+  ];
+}
+
+/** Of a stack that is new, or half of one, nobody reads each line: those are folded. */
+const mostCreated = 20;
+
+function isCreated({ kind }: ObjectChange): boolean {
+  return kind === "created";
+}
+
+function changeLines(report: PlanReport): readonly string[] {
+  const changes = ownChanges(report);
+  const created = changes.filter(isCreated);
+  if (created.length <= mostCreated) return changes.map(objectLine);
+  return [
+    `- created: ${String(created.length)} objects, listed below`,
+    ...changes.filter((change) => !isCreated(change)).map(objectLine),
   ];
 }
 

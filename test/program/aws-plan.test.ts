@@ -6,7 +6,7 @@ import { plannedEks } from "../../commands/plan/eks.ts";
 import { plainInputs, type Registered } from "../../commands/plan/record.ts";
 import { readStack, type NamedStack } from "../../commands/stack/config.ts";
 import { isLater } from "../../core/plan/later.ts";
-import { markdownReport } from "../../core/plan/markdown.ts";
+import { longestComment, markdownReport } from "../../core/plan/markdown.ts";
 import type { PlannedStack } from "../../core/plan/planned.ts";
 import { planReport, type PlanReport } from "../../core/plan/report.ts";
 import { resourcesFolder, shownInputs } from "../../core/plan/resources.ts";
@@ -173,6 +173,13 @@ describe("the comment on a change of a stack on AWS", () => {
   it.each(Object.entries(planes))("%s is as it was read", async (name, plan) => {
     const golden = path.join(projectRoot, "test", "golden", "comments", `${name}.md`);
     await expect(markdownReport(report(await plan(), main))).toMatchFileSnapshot(golden);
+  });
+
+  it("is no list of everything where the stack is new, and below GitHub's limit", () => {
+    const text = markdownReport(report(main, { ...main, files: new Map() }));
+    expect(text).toMatch(/^- created: \d{3} objects, listed below$/m);
+    expect(text).toContain("- created **Cluster triton-dev**");
+    expect(text.length).toBeLessThanOrEqual(longestComment);
   });
 
   it("refuses an open bucket, and what costs more than the environment may", async () => {
