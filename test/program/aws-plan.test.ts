@@ -13,7 +13,7 @@ import { resourcesFolder, shownInputs } from "../../core/plan/resources.ts";
 import { noConfig } from "../../core/policy/config.ts";
 import { policyRules } from "../../core/policy/rules/index.ts";
 import { Value } from "../../core/policy/value.ts";
-import { eksOf } from "../../core/spec/platform.ts";
+import { eksOf, parsePlatform } from "../../core/spec/platform.ts";
 import { startApiServer, type ApiServer } from "../support/aws-mocks.ts";
 import { registeredBy } from "../support/aws-stacks.ts";
 import { projectRoot } from "../support/tools.ts";
@@ -113,6 +113,30 @@ function asFarAsKnown(real: unknown, shown: unknown): unknown {
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
+
+it("shows all given subnets where AWS alone knows their zones, and says so", async () => {
+  const values = {
+    ...{ "triton-platform:target": "eks", "triton-platform:defaultServer": "gpu" },
+    ...{ "holysheep:baseUrl": "https://api.holysheep.ai/v1", "holysheep:model": "of a test" },
+    "triton-platform:nodes": { system: { instanceType: "m7i.2xlarge", count: 2 } },
+    "triton-platform:eks": {
+      ...{ account: "111122223333", region: "us-east-1", layers: ["cluster"], baseStack: "org/models/base" },
+      tags: { owner: "ml-platform", environment: "dev", costCenter: "4711" },
+      cluster: {
+        access: { sre: { principalArn: "arn:aws:iam::111122223333:role/sre", policy: "clusterAdmin" } },
+      },
+      nodeGroups: { system: { zones: ["us-east-1a"] } },
+    },
+  };
+  const parsed = parsePlatform(values, "Pulumi.test.yaml");
+  if ("problems" in parsed) throw new Error(JSON.stringify(parsed.problems));
+  const planned = await plannedEks({
+    ...{ config: parsed.value, hasApiKey: false, file: "Pulumi.test.yaml", stack: "test" },
+  });
+  expect(planned.warnings).toContainEqual(expect.stringContaining("zones of the node groups system"));
+  const group = resourcesIn(planned).find(({ type }) => type === "aws:eks/nodeGroup:NodeGroup");
+  expect(group?.inputs.subnetIds).toEqual(["⟨privateSubnetIds of org/models/base⟩"]);
+});
 
 describe("the comment on a change of a stack on AWS", () => {
   const stack = readStack("dev");
