@@ -17,7 +17,6 @@ import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
 import { planBase, reportFile } from "./plan/base.ts";
 import { plannedDocker } from "./plan/docker.ts";
-import { plannedEks } from "./plan/eks.ts";
 import { plannedKubernetes } from "./plan/kubernetes.ts";
 import { UserError } from "./setup/user-error.ts";
 import { readStack } from "./stack/config.ts";
@@ -69,7 +68,7 @@ export async function main(args: string[]): Promise<void> {
       `There is no form \`${values.format}\``,
       `use one of: ${Object.keys(formats).join(", ")}`,
     );
-  const planned = planOrProblems(values.stack);
+  const planned = await planOrProblems(values.stack);
   if ("problems" in planned) {
     console.log(format.problems(values.stack, planned.problems).trimEnd());
     process.exitCode = 1;
@@ -97,20 +96,21 @@ export async function main(args: string[]): Promise<void> {
   console.error(`${String(planned.files.size + 1)} files are in ${out}.`);
 }
 
-function planOrProblems(name: string): PlannedStack | Pick<ProblemsError, "problems"> {
+async function planOrProblems(name: string): Promise<PlannedStack | Pick<ProblemsError, "problems">> {
   try {
-    return plan(name);
+    return await plan(name);
   } catch (error) {
     if (error instanceof ProblemsError) return error;
     throw error;
   }
 }
 
-function plan(name: string): PlannedStack {
+async function plan(name: string): Promise<PlannedStack> {
   const stack = readStack(name);
   const { target } = stack.config;
   if (target === "kubernetes") return plannedKubernetes(name, stack);
-  if (target === "eks") return plannedEks(stack);
+  // AWS' SDK takes a second to load.
+  if (target === "eks") return (await import("./plan/eks.ts")).plannedEks(stack);
   if (target === "docker") return plannedDocker(stack);
   throw new UserError(
     `The stack \`${name}\` runs on the target ${target}, of which there is no plan`,

@@ -1,3 +1,4 @@
+import * as sdk from "@pulumi/policy";
 import type {
   PolicyConfigSchema,
   PolicyResource as EngineResource,
@@ -5,11 +6,12 @@ import type {
   ResourceValidationPolicy,
   StackValidationPolicy,
 } from "@pulumi/policy";
+import { unknownValue } from "@pulumi/pulumi/runtime/rpc.js";
 import { check, contextOf, formatViolation } from "../core/policy/evaluate.ts";
 import { resourceLabel } from "../core/policy/resources.ts";
 import type { Environment } from "../core/policy/environment.ts";
 import type { PolicyResource, PolicyRule } from "../core/policy/rule.ts";
-import { Value, type Undecided } from "../core/policy/value.ts";
+import { unknown, Value, type Undecided } from "../core/policy/value.ts";
 import { plainOf, touch } from "./plain.ts";
 
 /** One rule as a policy of the engine. */
@@ -94,7 +96,7 @@ function resourceOf(resource: ResourceValidationArgs | EngineResource): PolicyRe
   return {
     type,
     name,
-    props: new Value(plainOf(props)),
+    props: new Value(isToCome(resource) ? unknown : plainOf(props)),
     isProtected: opts.protect,
     ...(provider === undefined ? {} : { provider: new Value(plainOf(provider.props)) }),
     ...("propertyDependencies" in resource
@@ -111,6 +113,14 @@ function resourceOf(resource: ResourceValidationArgs | EngineResource): PolicyRe
 }
 
 /**
+ * Of a cluster that is not there yet the provider cannot be asked, and the engine shows rules over the whole stack its objects
+ * without anything in them; each has a kind at least.
+ */
+function isToCome({ type, props }: Pick<EngineResource, "type" | "props">): boolean {
+  return type.startsWith("kubernetes:") && Object.keys(props).length === 0;
+}
+
+/**
  * The SDK says itself, and as a warning, that a policy cannot be decided in the preview: where an unknown value is read
  * from its own proxies. On `up` the value is known, and the policy decides.
  */
@@ -122,6 +132,11 @@ function sayUndecided(
     touch(props, path);
     touch(provider?.props, path);
   }
+  // Of what is not there at all nothing is a proxy. The class is the SDK's, but not among its types.
+  const unknownValueError: unknown = Reflect.get(sdk, "UnknownValueError");
+  if (typeof unknownValueError !== "function") throw new Error("@pulumi/policy has no UnknownValueError");
+  const error: unknown = Reflect.construct(unknownValueError, [unknownValue, path.map(String)]);
+  if (error instanceof Error) throw error;
 }
 
 function configSchema({ limits }: PolicyRule): PolicyConfigSchema {

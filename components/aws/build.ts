@@ -28,7 +28,19 @@ export interface BuildOptions {
   readonly file: string;
   /** HolySheep's key of the stack's config. */
   readonly holysheepApiKey?: pulumi.Output<string>;
+  /** Default: those of a deployment. A plan, which has nobody to ask, has others. */
+  readonly checks?: Checks;
 }
+
+/** What is asked before anything is made: each throws what is not there. */
+export interface Checks {
+  /** Of AWS: the account, and what the plan needs of it. */
+  available(plan: EksPlan, aws: AwsProvider, file: string): Promise<void>;
+  /** The cluster's API server, from this machine. */
+  reachable(endpoint: string): Promise<void>;
+}
+
+const ofDeployment: Checks = { available: refuseUnavailable, reachable: refuseUnreachable };
 
 /** Registers a stack on AWS, layer by layer: what it does not make itself is its base stack's. Returns its outputs. */
 export async function buildEks(plan: EksPlan, options: BuildOptions): Promise<Record<string, unknown>> {
@@ -38,10 +50,11 @@ export async function buildEks(plan: EksPlan, options: BuildOptions): Promise<Re
     allowedAccountIds: [plan.account],
     defaultTags: { tags: plan.tags },
   });
-  await refuseUnavailable(plan, aws, options.file);
+  const { checks = ofDeployment } = options;
+  await checks.available(plan, aws, options.file);
   const base = plan.baseStack === undefined ? undefined : new BaseStack(plan.baseStack);
   const network = await networkOf(plan, base, aws);
-  const cluster = await clusterOf(plan, base, network, aws);
+  const cluster = await clusterOf(plan, base, network, { aws, checks });
   const { workload } = plan;
   return {
     ...(plan.network === undefined ? {} : { network: network?.output }),
@@ -106,20 +119,26 @@ interface ClusterOfStack {
   readonly ready: readonly pulumi.Resource[];
 }
 
+/** AWS, and what is asked of it and of the cluster. */
+interface Outside {
+  readonly aws: AwsProvider;
+  readonly checks: Checks;
+}
+
 /** Undefined where this stack has to do with no cluster. */
 async function clusterOf(
   plan: EksPlan,
   base: BaseStack | undefined,
   network: NetworkOfStack | undefined,
-  aws: AwsProvider,
+  outside: Outside,
 ): Promise<ClusterOfStack | undefined> {
   if (plan.cluster !== undefined && network !== undefined)
-    return makeCluster(plan.cluster, plan, network, aws);
+    return makeCluster(plan.cluster, plan, network, outside);
   if (plan.cluster !== undefined || (plan.workload !== undefined && base === undefined))
     throw new Error("the check lets no layer through whose lower ones are nobody's");
   if (base === undefined || plan.workload === undefined) return undefined;
   const output = await base.cluster();
-  await refuseUnreachable(output.endpoint);
+  await outside.checks.reachable(output.endpoint);
   return {
     oidcProvider: { arn: output.oidcProviderArn, issuer: output.oidcIssuer },
     kubernetes: kubernetesProvider(output.name, output.kubeconfig),
@@ -132,7 +151,7 @@ function makeCluster(
   cluster: ClusterPlan,
   { name, region, tags, protect }: EksPlan,
   { vpcId, cidrs, nodeSubnets, ready }: NetworkOfStack,
-  aws: AwsProvider,
+  { aws, checks }: Outside,
 ): ClusterOfStack {
   const made = new Cluster(
     name,
@@ -142,7 +161,7 @@ function makeCluster(
   const { clusterName, endpoint, certificateAuthority, oidcProvider, securityGroupId, kubeconfig } = made;
   // Once it is known: before the first object, and in each preview from then on.
   const reached = pulumi.all([kubeconfig, endpoint]).apply(async ([config, server]) => {
-    await refuseUnreachable(server);
+    await checks.reachable(server);
     return config;
   });
   const kubernetes = kubernetesProvider(name, reached);
@@ -181,7 +200,7 @@ function buildWorkload(
   workload: WorkloadPlan,
   { name, region, protect }: EksPlan,
   { oidcProvider, kubernetes, ready }: ClusterOfStack,
-  { aws, project, holysheepApiKey }: Omit<BuildOptions, "file"> & { readonly aws: AwsProvider },
+  { aws, project, holysheepApiKey }: Omit<BuildOptions, "file" | "checks"> & { readonly aws: AwsProvider },
 ): Record<string, unknown> {
   const onAws = { providers: [aws] };
   const bucket = new ModelBucket(

@@ -13,6 +13,8 @@ import { readText, unlockedProblems } from "../project.ts";
 
 export interface PreparedEks extends Omit<Prepared, "build"> {
   readonly plan: EksPlan;
+  /** Of the notes, those that are about a risk. */
+  readonly cautions: readonly string[];
 }
 
 export interface EksOptions {
@@ -38,13 +40,12 @@ export function prepareEks(
   const problems = [...ofPlan, ...unlockedProblems(models)];
   if (problems.length > 0) return { problems: locate(problems, models) };
   const platform = plan.workload?.platform;
+  const cautions = platform === undefined ? [] : notesOn(platform.servers, sectionOf(config));
   return {
     value: {
       plan,
-      notes: [
-        `${plan.layers.join(", ")} in the AWS account ${account}, ${region}`,
-        ...(platform === undefined ? [] : notesOn(platform.servers, sectionOf(config))),
-      ],
+      notes: [`${plan.layers.join(", ")} in the AWS account ${account}, ${region}`, ...cautions],
+      cautions,
       picture: platform === undefined ? [] : capacityPicture(platform.capacity),
       advice: platform === undefined ? [] : locate(platform.advice, models),
     },

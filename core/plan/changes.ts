@@ -26,9 +26,11 @@ export interface ObjectChange {
   readonly object: string;
   readonly kind: "created" | "changed" | "deleted";
   /** Of a changed one: what the engine does to it, as far as that is known without a cluster. */
-  readonly effect?: Replacement | "rolls";
+  readonly effect?: Replacement | "rolls" | "rolls nodes";
   /** Of a changed one. */
   readonly paths: readonly PathChange[];
+  /** Whether it is another only because something that it names is replaced. */
+  readonly isConsequence?: true;
 }
 
 export interface PathChange {
@@ -164,6 +166,11 @@ export function pathChanges(before: Json, after: Json, path: string): readonly P
     }
     const gone = before.filter((item) => !after.some((other) => same(item, other)));
     const added = after.filter((item) => !before.some((other) => same(item, other)));
+    const was: Json = gone[0];
+    const is: Json = added[0];
+    // One that is another, rather than one less and one more.
+    if (gone.length === 1 && added.length === 1 && isRecord(was) && isRecord(is))
+      return pathChanges(was, is, `${path}[${String(after.indexOf(is))}]`);
     // The same things in another order.
     if (gone.length === 0 && added.length === 0)
       return [{ path, before: "in another order", after: "in another order" }];
@@ -195,7 +202,7 @@ function short(path: string, value: Json): string {
 
 /** Things of a list by their names; undefined where one has none, or two have the same. */
 function byName(list: readonly Json[]): ReadonlyMap<string, Json> | undefined {
-  const names = list.map((item) => child(item, "name") ?? child(item, "key"));
+  const names = list.map((item) => child(item, "name") ?? child(item, "key") ?? child(item, "Sid"));
   const isNamed = names.every((name) => typeof name === "string") && new Set(names).size === names.length;
   return isNamed && list.length > 0 ? new Map(list.map((item, i) => [String(names[i]), item])) : undefined;
 }

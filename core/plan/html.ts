@@ -3,7 +3,16 @@ import type { Problem } from "../spec/problem.ts";
 import type { FileChange, ObjectChange } from "./changes.ts";
 import { redact } from "./redact.ts";
 import type { PlanReport, PolicyResult } from "./report.ts";
-import { cents, changeCounts, costLines, effects, modelWords, policyCounts } from "./words.ts";
+import {
+  cents,
+  changeCounts,
+  consequences,
+  costLines,
+  effects,
+  modelWords,
+  ownChanges,
+  policyCounts,
+} from "./words.ts";
 
 /** What is wrong with a stack of which there is no plan, as such a page. */
 export function htmlProblems(stack: string, problems: readonly Problem[]): string {
@@ -44,7 +53,15 @@ export function htmlReport(report: PlanReport): string {
       mended.map(({ rule, resource }) => `${escapeHtml(resource)} <code>${escapeHtml(rule)}</code>`),
       "good",
     ),
-    ...(base === undefined ? [] : list("Changes", changes.objects.map(objectItem))),
+    ...list(
+      "Decided on up, when more is known",
+      report.undecided.map(
+        ({ rule, resource, message }) =>
+          `<b>${escapeHtml(resource)}</b>: ${escapeHtml(message)} <code>${escapeHtml(rule)}</code>`,
+      ),
+    ),
+    ...(base === undefined ? [] : list("Changes", ownChanges(report).map(objectItem))),
+    ...list("What follows from the changes", consequences(report).map(objectItem)),
     ...list("Cost", costLines(cost).map(escapeHtml)),
     costTable(report),
     ...(report.picture.length === 0

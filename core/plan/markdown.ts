@@ -6,11 +6,13 @@ import type { PlanReport, PolicyResult } from "./report.ts";
 import {
   cents,
   changeCounts,
+  consequences,
   costLines,
   difference,
   dollars,
   effects,
   modelWords,
+  ownChanges,
   policyCounts,
 } from "./words.ts";
 
@@ -28,7 +30,20 @@ export const longestComment = 65_536;
  */
 export function markdownReport(report: PlanReport, limit = longestComment): string {
   const head = headLines(report).join("\n");
+  const following = consequences(report);
+  const created = ownChanges(report).filter(isCreated);
   const tail = [
+    ...fold(
+      `Created (${String(created.length)})`,
+      created.length > mostCreated ? created.map(objectLine) : [],
+    ),
+    ...fold(`What follows from the changes (${String(following.length)})`, following.map(objectLine)),
+    ...fold(
+      `Decided on up, when more is known (${String(report.undecided.length)})`,
+      report.undecided.map(
+        ({ rule, resource, message }) => `- **${escape(resource)}**: ${escape(message)} (\`${rule}\`)`,
+      ),
+    ),
     ...fold("Cost, item by item", [costTable(report)]),
     ...fold("GPUs and nodes", report.picture.length === 0 ? [] : [fence(report.picture.join("\n"))]),
     ...fold(`Advice (${String(report.advice.length)})`, adviceLines(report)),
@@ -78,7 +93,7 @@ export function markdownProblems(
 const cut = "\n\n… too long for a comment.\n";
 
 function headLines(report: PlanReport): readonly string[] {
-  const { stack, target, environment, base, policies, changes, cost, warnings, mended } = report;
+  const { stack, target, environment, base, policies, cost, warnings, mended } = report;
   const refused = policies.filter(({ level }) => level !== "advisory");
   const verdict = refused.length > 0 ? "❌" : policies.length + warnings.length > 0 ? "⚠️" : "✅";
   return [
@@ -108,12 +123,29 @@ function headLines(report: PlanReport): readonly string[] {
       "Mended",
       mended.map(({ rule, resource }) => `- ${escape(resource)} (\`${rule}\`)`),
     ),
-    ...section("Changes", base === undefined ? [] : changes.objects.map(objectLine)),
+    ...section("Changes", base === undefined ? [] : changeLines(report)),
     "",
     "**Cost**",
     "",
     ...costLines(cost).map((line) => `- ${escape(line)}`),
     "",
+  ];
+}
+
+/** Of a stack that is new, or half of one, nobody reads each line: those are folded. */
+const mostCreated = 20;
+
+function isCreated({ kind }: ObjectChange): boolean {
+  return kind === "created";
+}
+
+function changeLines(report: PlanReport): readonly string[] {
+  const changes = ownChanges(report);
+  const created = changes.filter(isCreated);
+  if (created.length <= mostCreated) return changes.map(objectLine);
+  return [
+    `- created: ${String(created.length)} objects, listed below`,
+    ...changes.filter((change) => !isCreated(change)).map(objectLine),
   ];
 }
 

@@ -12,6 +12,9 @@ import {
 } from "./changes.ts";
 import type { PlannedStack } from "./planned.ts";
 import { redact } from "./redact.ts";
+import { resourceChanges } from "./resource-changes.ts";
+import { isObject } from "./resources.ts";
+import { replacementWarning } from "./warnings.ts";
 
 /** All that `npm run plan` says of a stack, for people and machines; plan.json is this. */
 export interface PlanReport {
@@ -32,6 +35,8 @@ export interface PlanReport {
   readonly picture: readonly string[];
   readonly cost: CostReport;
   readonly policies: readonly PolicyResult[];
+  /** Rules that look at what is known on `up` alone, and are decided there. */
+  readonly undecided: readonly UndecidedRule[];
   /** Of the base, those that are no more. */
   readonly mended: readonly PolicyResult[];
   readonly warnings: readonly string[];
@@ -77,6 +82,13 @@ export interface PolicyResult {
   readonly isNew?: boolean;
 }
 
+export interface UndecidedRule {
+  readonly rule: string;
+  readonly resource: string;
+  /** Why: the place of what is not known. */
+  readonly message: string;
+}
+
 /** What a plan is compared with. */
 export interface PlanBase {
   /** For people: `main`, or a folder. */
@@ -95,20 +107,21 @@ export interface ReportOptions extends PolicySettings {
 
 export function planReport(planned: PlannedStack, options: ReportOptions): PlanReport {
   const { base, rules, priceNotes } = options;
-  const all = evaluate(rules, planned.resources, options).map(resultOf);
+  const verdicts = evaluate(rules, planned.resources, options);
+  const all = verdicts.flatMap(resultsOf);
   const known = new Set(base?.report?.policies.map(keyOf));
   const policies =
     base?.report === undefined ? all : all.map((result) => ({ ...result, isNew: !known.has(keyOf(result)) }));
   const now = new Set(policies.map(keyOf));
   const before = base?.files ?? planned.files;
-  const objects = objectChanges(before, planned.files);
+  const objects = [...resourceChanges(before, planned.files), ...objectChanges(before, planned.files)];
   return {
     format: 1,
     stack: planned.stack,
     target: planned.target,
     environment: planned.environment,
     ...(base === undefined ? {} : { base: base.label }),
-    objects: [...planned.files.keys()].filter((path) => path.startsWith("manifests/")).length,
+    objects: [...planned.files.keys()].filter(isObject).length,
     changes: {
       models: modelChanges(before, planned.files),
       objects,
@@ -117,6 +130,7 @@ export function planReport(planned: PlannedStack, options: ReportOptions): PlanR
     picture: planned.picture,
     cost: costReport(planned, base),
     policies,
+    undecided: verdicts.flatMap(undecidedOf),
     mended: base?.report?.policies.filter((result) => !now.has(keyOf(result))) ?? [],
     warnings: [...planned.warnings, ...objects.flatMap(replacementWarning), ...priceNotes].map(redact),
     advice: planned.advice.map(({ file, path, code, message, hint }) => ({
@@ -134,16 +148,14 @@ export function isRefused({ policies }: Pick<PlanReport, "policies">): boolean {
   return policies.some(({ level }) => level !== "advisory");
 }
 
-function resultOf({ rule, level, resource, finding }: Verdict): PolicyResult {
+function resultsOf({ rule, level, resource, finding }: Verdict): PolicyResult[] {
+  if ("undecided" in finding) return [];
   const about = { rule: rule.id, severity: rule.severity, level, resource };
-  return "undecided" in finding
-    ? {
-        ...about,
-        path: "",
-        message: `cannot be decided: ${finding.undecided}`,
-        hint: "it is decided on `pulumi up`",
-      }
-    : { ...about, ...finding, message: redact(finding.message) };
+  return [{ ...about, ...finding, message: redact(finding.message) }];
+}
+
+function undecidedOf({ rule, resource, finding }: Verdict): UndecidedRule[] {
+  return "undecided" in finding ? [{ rule: rule.id, resource, message: finding.undecided }] : [];
 }
 
 /** Values in messages may change without the violation being another. */
@@ -182,21 +194,4 @@ function costReport({ costItems, usage }: PlannedStack, base: PlanBase | undefin
           },
         }),
   };
-}
-
-/** Kinds whose replacement is felt: calls fail, or what they hold is gone. */
-const felt: ReadonlySet<string> = new Set([
-  "Deployment",
-  "Service",
-  "Secret",
-  "Namespace",
-  "PersistentVolumeClaim",
-]);
-
-function replacementWarning({ object, kind, effect }: ObjectChange): string[] {
-  const isFelt = felt.has(object.slice(0, object.indexOf(" ")));
-  if (!isFelt) return [];
-  if (effect === "replaced")
-    return [`${object} is replaced: what it serves is away until the new one is ready`];
-  return kind === "deleted" ? [`${object} is deleted`] : [];
 }

@@ -63,7 +63,8 @@ export const reportSchema: z.ZodType<PlanReport> = z.object({
       z.object({
         object: word,
         kind,
-        effect: z.enum(["replaced", "in place", "unknown", "rolls"]).exactOptional(),
+        effect: z.enum(["replaced", "in place", "unknown", "rolls", "rolls nodes"]).exactOptional(),
+        isConsequence: z.literal(true).exactOptional(),
         paths: list(z.object({ path: line, before: line.exactOptional(), after: line.exactOptional() })),
       }),
     ),
@@ -72,6 +73,8 @@ export const reportSchema: z.ZodType<PlanReport> = z.object({
   picture: list(line),
   cost: costSchema,
   policies: list(policySchema),
+  // Plans of before had none.
+  undecided: list(z.object({ rule: word, resource: word, message: line })).default([]),
   mended: list(policySchema),
   warnings: list(line),
   advice: list(z.object({ file: word, path: line, code: word, message: line, hint: line })),

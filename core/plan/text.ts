@@ -1,10 +1,20 @@
 import type { ObjectChange } from "./changes.ts";
 import type { PlanReport, PolicyResult } from "./report.ts";
-import { cents, changeCounts, costLines, effects, modelWords, policyCounts } from "./words.ts";
+import { isObject } from "./resources.ts";
+import {
+  cents,
+  changeCounts,
+  consequences,
+  costLines,
+  effects,
+  modelWords,
+  ownChanges,
+  policyCounts,
+} from "./words.ts";
 
 /** A report for a terminal. */
 export function textReport(report: PlanReport): string {
-  const { stack, target, environment, base, changes } = report;
+  const { stack, target, environment, base } = report;
   return [
     `${stack} (${target}, ${environment})${base === undefined ? "" : `, compared with ${base}`}`,
     ...(base === undefined
@@ -13,7 +23,8 @@ export function textReport(report: PlanReport): string {
           "",
           `Models: ${modelWords(report)}`,
           `Changes: ${changeCounts(report)}`,
-          ...changes.objects.flatMap(objectLines),
+          ...ownChanges(report).flatMap(objectLines),
+          ...following(report),
           ...fileLines(report),
         ]),
     ...section("Warnings", report.warnings),
@@ -21,6 +32,9 @@ export function textReport(report: PlanReport): string {
     `Policies: ${policyCounts(report.policies)}`,
     ...report.policies.flatMap(policyLines),
     ...report.mended.map(({ rule, resource }) => `  mended: [${rule}] ${resource}`),
+    ...report.undecided.map(
+      ({ rule, resource, message }) => `  decided on up: ${resource}: ${message} [${rule}]`,
+    ),
     "",
     "Cost:",
     ...costLines(report.cost).map((line) => `  ${line}`),
@@ -47,9 +61,14 @@ function objectLines({ object, kind, effect, paths }: ObjectChange): string[] {
   ];
 }
 
-/** Manifests are among the objects already. */
+function following(report: PlanReport): string[] {
+  const changes = consequences(report);
+  return changes.length === 0 ? [] : ["  What follows from these:", ...changes.flatMap(objectLines)];
+}
+
+/** Manifests and resources are among the objects already. */
 function fileLines({ changes }: PlanReport): string[] {
-  const others = changes.files.filter(({ path }) => !path.startsWith("manifests/"));
+  const others = changes.files.filter(({ path }) => !isObject(path));
   return others.flatMap(({ path, kind, diff }) => [
     `  ${path} (${kind})`,
     ...(kind === "changed" ? diff.split("\n").map((line) => `      ${line}`) : []),

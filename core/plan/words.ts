@@ -31,9 +31,11 @@ export function changeCounts({ changes: { objects } }: Pick<PlanReport, "changes
   const count = (wanted: (change: ObjectChange) => boolean): number => objects.filter(wanted).length;
   const of = (kind: ObjectChange["kind"]): number => count((change) => change.kind === kind);
   const rolls = count(({ effect }) => effect === "rolls");
+  const nodes = count(({ effect }) => effect === "rolls nodes");
   const replaced = count(({ effect }) => effect === "replaced");
   const details = [
     ...(rolls === 0 ? [] : [`${String(rolls)} ${rolls === 1 ? "rolls its" : "roll their"} pods`]),
+    ...(nodes === 0 ? [] : [`${String(nodes)} ${nodes === 1 ? "rolls its" : "roll their"} nodes`]),
     ...(replaced === 0 ? [] : [`${String(replaced)} replaced`]),
   ];
   const parts = [
@@ -44,6 +46,16 @@ export function changeCounts({ changes: { objects } }: Pick<PlanReport, "changes
     ...(of("deleted") === 0 ? [] : [`${String(of("deleted"))} deleted`]),
   ];
   return parts.length === 0 ? "no object changes" : parts.join(", ");
+}
+
+/** Objects that are others by themselves. */
+export function ownChanges({ changes }: Pick<PlanReport, "changes">): readonly ObjectChange[] {
+  return changes.objects.filter(({ isConsequence }) => isConsequence !== true);
+}
+
+/** Objects that are others because something that they name is replaced. */
+export function consequences({ changes }: Pick<PlanReport, "changes">): readonly ObjectChange[] {
+  return changes.objects.filter(({ isConsequence }) => isConsequence === true);
 }
 
 /** `embedding-model changed on gpu`; `no model changes`. */
@@ -58,6 +70,7 @@ const modelKinds = { created: "is new on", changed: "changes on", deleted: "is g
 /** What the engine does to a changed object. */
 export const effects: Readonly<Record<NonNullable<ObjectChange["effect"]>, string>> = {
   rolls: "rolls its pods",
+  "rolls nodes": "rolls its nodes",
   "in place": "in place",
   replaced: "is replaced",
   unknown: "replacement unknown offline",

@@ -10,7 +10,7 @@ import { Value } from "./value.ts";
  */
 export function kubernetesResources(plan: KubernetesPlan, stack: string): readonly PolicyResource[] {
   return [
-    { type: stackType, name: stack, props: new Value({}) },
+    stackResource(stack),
     ...objectsOf(plan).map(resourceOfObject),
     ...plan.servers.map(({ plan: { name, repository, config } }): PolicyResource => {
       // What a server goes back to lies in its store, and is not known here.
@@ -18,4 +18,9 @@ export function kubernetesResources(plan: KubernetesPlan, stack: string): readon
       return { type: modelRepositoryType, name, props: new Value({ server: name, ...files }) };
     }),
   ];
+}
+
+/** The stack itself. */
+export function stackResource(name: string): PolicyResource {
+  return { type: stackType, name, props: new Value({}) };
 }

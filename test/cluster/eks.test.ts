@@ -2,6 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
+import { plannedEks } from "../../commands/plan/eks.ts";
+import { readStack } from "../../commands/stack/config.ts";
+import { noConfig } from "../../core/policy/config.ts";
+import { evaluate, formatViolation } from "../../core/policy/evaluate.ts";
+import { policyRules } from "../../core/policy/rules/index.ts";
+import { eksOf } from "../../core/spec/platform.ts";
 import { allows } from "../support/aws/iam.ts";
 import { networkInterface } from "../support/aws/ec2.ts";
 import { cluster as clusterType, nodeGroup, addon } from "../support/aws/eks.ts";
@@ -12,7 +18,9 @@ import { deletedSecret, secretVersion } from "../support/aws/secrets.ts";
 import { textMap } from "../support/aws/values.ts";
 import { AwsWorld, committedConfig, withConfig } from "../support/aws/world.ts";
 import { clusterSuite, missingForSimulated, waitFor } from "../support/cluster.ts";
+import { eventsOf, type PolicyEvent } from "../support/policy-events.ts";
 import type { TestStack } from "../support/stack.ts";
+import { projectRoot } from "../support/tools.ts";
 
 /**
  * Whole stacks on AWS, as committed, under the real engine: AWS is simulated, Kubernetes is real but for its nodes, and
@@ -124,6 +132,43 @@ describe.skipIf(missingForSimulated.length > 0)(
       await succeed(stack.preview());
       expect(world.account.journal).toEqual([]);
       expect(world.account.resources()).toEqual([]);
+    });
+
+    it("is judged by the engine as by the plan, as strictly as in prod", async () => {
+      const { config, ...committed } = readStack("dev");
+      const { cluster, ...eks } = eksOf(config);
+      if (cluster === undefined) throw new Error("dev makes a cluster");
+      const planned = await plannedEks({
+        ...committed,
+        config: { ...config, environment: "prod", eks: { ...eks, cluster: { ...cluster, version: "1.34" } } },
+      });
+      const settings = { environment: planned.environment, config: noConfig };
+      const inThePlan = evaluate(policyRules, planned.resources, settings).map(
+        ({ rule, level, resource, finding }) =>
+          "undecided" in finding ? "" : `${level} ${rule.id} ${formatViolation(resource, finding)}`,
+      );
+      const log = path.join(stack.directory, "events.json");
+      stack.configure({ "triton-platform:environment": "prod" });
+      const pack = path.join(projectRoot, "policy");
+      const { code } = await stack.preview("--policy-pack", pack, "--event-log", log);
+      stack.configure({ "triton-platform:environment": "dev" });
+      expect(code).not.toBe(0);
+      const events = eventsOf(log);
+      // Of a document with a key's ARN in it, and of a cluster that is not there yet.
+      const isUndecided = ({ message }: PolicyEvent): boolean => message.includes("can't run policy");
+      const undecided = new Set(events.filter(isUndecided).map(({ policyName }) => policyName));
+      const inTheEngine = events
+        .filter((event) => !isUndecided(event))
+        // The engine puts the policy's description before the message.
+        .map(
+          ({ policyName, enforcementLevel, message }) =>
+            `${enforcementLevel} ${policyName} ${message.slice(message.indexOf("\n") + 1)}`,
+        );
+      expect(inTheEngine.sort()).toEqual(
+        inThePlan.filter((line) => !undecided.has(line.split(" ", 2)[1] ?? "")).sort(),
+      );
+      expect(undecided).toContain("network-default-deny");
+      expect(inThePlan.some((line) => line.startsWith("mandatory prod-protected Bucket "))).toBe(true);
     });
 
     it("fails where a group finds no capacity, and keeps what is there", async () => {

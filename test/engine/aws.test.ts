@@ -97,6 +97,26 @@ describe.skipIf(missing.length > 0)(clusterSuite("the simulated AWS under the en
     expect(account.the(nodeGroup).properties.instanceTypes).toEqual(["m7i.xlarge"]);
   });
 
+  it("goes back after an update that failed, to what is still there", async () => {
+    const recorded = account.recording();
+    stack.configure({ "triton-platform:instanceType": "m7i.4xlarge" });
+    account.fail("create", nodeGroup, "api error ResourceLimitExceeded: no more of these");
+    expect(await failed(stack.up())).toContain("ResourceLimitExceeded");
+    stack.configure({ "triton-platform:instanceType": "m7i.xlarge" });
+    await succeed(stack.up());
+    expect(account.the(nodeGroup).properties.instanceTypes).toEqual(["m7i.xlarge"]);
+    expect(deeds(recorded(), { verb: "delete", type: nodeGroup })).toEqual([]);
+  });
+
+  it("knows a component under another name again where it has an alias, and on the way back", async () => {
+    const recorded = account.recording();
+    stack.configure({ "triton-platform:logs": "records", "triton-platform:formerLogs": '["logs"]' });
+    await succeed(stack.up());
+    stack.configure({ "triton-platform:logs": "logs", "triton-platform:formerLogs": '["records"]' });
+    await succeed(stack.up());
+    expect(summary(recorded())).toEqual([]);
+  });
+
   it("upgrades in place and replaces what must be, the new before the old", async () => {
     const recorded = account.recording();
     stack.configure({ "triton-platform:version": "1.35", "triton-platform:instanceType": "m7i.2xlarge" });

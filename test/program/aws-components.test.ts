@@ -8,7 +8,8 @@ import type {
   ServiceRolePlan,
 } from "../../core/aws/plan.ts";
 import { awsStandIns } from "../support/aws-mocks.ts";
-import { register, type Registered } from "../support/stack-mocks.ts";
+import type { Registered } from "../../commands/plan/record.ts";
+import { register } from "../support/stack-mocks.ts";
 
 type Components = typeof import("../../components/index.ts");
 let components: Components;

@@ -4,7 +4,7 @@ import { readStack } from "../../commands/stack/config.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { eksOf, servesModels, type PlatformConfig } from "../../core/spec/platform.ts";
 import { awsStandIns, startApiServer, usual, type Answers, type ApiServer } from "../support/aws-mocks.ts";
-import { attempt, type Run, type StandIns } from "../support/stack-mocks.ts";
+import { record, type Run, type StandIns } from "../../commands/plan/record.ts";
 import { projectRoot } from "../support/tools.ts";
 
 let apiServer: ApiServer;
@@ -27,7 +27,7 @@ function run(
 ): Promise<Run> {
   const read = readStack(stack);
   const config = change(read.config);
-  return attempt(async () => {
+  return record(async () => {
     const { target } = await import("../../components/aws/target.ts");
     const models = servesModels(config) ? loadModels(path.resolve(projectRoot, config.models)).value : [];
     const prepared = target.prepare(models, { config, project: projectRoot, file: read.file, stack });

@@ -1,11 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Registered } from "../../commands/plan/record.ts";
 import type { DockerPlan } from "../../core/docker/plan.ts";
 import { dockerOf } from "../../core/spec/platform.ts";
 import { hostOf } from "../support/docker-plan.ts";
 import { a100, onGpu, onUpstream } from "../support/kubernetes-servers.ts";
 import { platformOf, type PlatformFields } from "../support/models.ts";
-import { inputsIn, register, type Registered } from "../support/stack-mocks.ts";
+import { inputsIn, register } from "../support/stack-mocks.ts";
 
 const planted = "planted-holysheep-key";
 

@@ -1,9 +1,10 @@
 import path from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Registered } from "../../commands/plan/record.ts";
 import { planLocal } from "../../core/local/plan.ts";
 import { platformSchema } from "../../core/spec/platform.ts";
-import { inputsIn, register, type Registered } from "../support/stack-mocks.ts";
+import { inputsIn, register } from "../support/stack-mocks.ts";
 
 let made: readonly Registered[];
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { Registered, StandIns } from "./stack-mocks.ts";
+import type { Registered, StandIns } from "../../commands/plan/record.ts";
 
 /** AWS as program tests need it: what it computes, by type of resource, and what it answers. */
 export function awsStandIns(endpoint: string, answers: Answers = usual): StandIns {

@@ -1,9 +1,10 @@
 import path from "node:path";
+import type { Run } from "../../commands/plan/record.ts";
 import { readStack } from "../../commands/stack/config.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { servesModels } from "../../core/spec/platform.ts";
 import { awsStandIns, type ApiServer } from "./aws-mocks.ts";
-import { register, type Run } from "./stack-mocks.ts";
+import { register } from "./stack-mocks.ts";
 import { projectRoot } from "./tools.ts";
 
 /** What a committed stack on AWS comes to, on an account that has what it needs. */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { omit } from "../../core/objects.ts";
+import { awsForceNew, awsReplacementOf } from "../../core/plan/aws-replacement.ts";
 import { transact } from "../support/aws/account.ts";
 import { isBefore } from "../support/aws/journal.ts";
 import { HalfMade, SimulatedProvider } from "../support/aws/provider.ts";
@@ -139,6 +140,18 @@ describe("what it does not know", () => {
       const named = [...forceNew, ...(sets ?? []), ...(kept ?? []), ...Object.keys(defaults ?? {})];
       for (const path of [...named, ...(exclusive ?? []).flat(), ...(oneOf ?? []).flat()])
         expect([...inputs.keys()]).toContain(path.split(".")[0]);
+    },
+  );
+
+  it.each(Object.entries(awsForceNew).filter(([type]) => type.startsWith("aws:")))(
+    "is nothing in the table of what replaces %s",
+    (type, { properties, sometimes = [] }) => {
+      const { inputs } = shapeOf(type);
+      for (const path of [...properties, ...sometimes])
+        expect([...inputs.keys()]).toContain(path.split(".")[0]);
+      // The simulation has of its own what the table does not decide, and nothing twice.
+      const own = resourceTypes[type]?.forceNew ?? [];
+      expect(own.filter((path) => awsReplacementOf(type, [path]) === "in place")).toEqual([]);
     },
   );
 });

@@ -91,7 +91,9 @@ export const iamRules: readonly PolicyRule[] = [
         const exact = conditionsOf(statement, ["StringEquals"]);
         const loose = conditionsOf(statement, ["StringEquals", "StringLike"]);
         const subjects = loose.filter(([key]) => key.endsWith(":sub")).flatMap(([, value]) => value.texts);
-        const isEks = statement.at("Principal", "Federated").texts.some((arn) => arn.includes("/oidc.eks."));
+        // Asked for where it matters: of a cluster that is not there yet it is not known.
+        const isEks = (): boolean =>
+          statement.at("Principal", "Federated").texts.some((arn) => arn.includes("/oidc.eks."));
         if (subjects.length === 0)
           yield violation(
             policy,
@@ -99,9 +101,9 @@ export const iamRules: readonly PolicyRule[] = [
             "add StringEquals on `<issuer>:sub` with system:serviceaccount:<namespace>:<name>",
           );
         for (const subject of subjects) {
-          const isPinned = isEks
-            ? /^system:serviceaccount:[^*?:]+:[^*?:]+$/.test(subject)
-            : !/^([^:]+:)?\*|^repo:[^/]*\/\*/.test(subject);
+          const isPinned =
+            /^system:serviceaccount:[^*?:]+:[^*?:]+$/.test(subject) ||
+            (!isEks() && !/^([^:]+:)?\*|^repo:[^/]*\/\*/.test(subject));
           if (!isPinned)
             yield violation(
               policy,

@@ -249,7 +249,7 @@ export const ec2Types: ResourceTypes = {
   },
   [vpc]: {
     source: "internal/service/ec2/vpc_.go",
-    forceNew: ["cidrBlock", "ipv4IpamPoolId", "ipv4NetmaskLength"],
+    forceNew: [],
     kept: ["cidrBlock", "enableDnsHostnames", "enableNetworkAddressUsageMetrics"],
     defaults: { enableDnsSupport: true, instanceTenancy: "default" },
     exclusive: [["cidrBlock", "ipv4NetmaskLength"]],
@@ -298,7 +298,7 @@ export const ec2Types: ResourceTypes = {
   },
   [subnet]: {
     source: "internal/service/ec2/vpc_subnet.go",
-    forceNew: ["availabilityZone", "availabilityZoneId", "cidrBlock", "outpostArn", "vpcId", "ipv6Native"],
+    forceNew: [],
     kept: ["availabilityZone", "availabilityZoneId", "cidrBlock", "privateDnsHostnameTypeOnLaunch"],
     defaults: {
       ...{
@@ -334,7 +334,7 @@ export const ec2Types: ResourceTypes = {
   },
   [elasticAddress]: {
     source: "internal/service/ec2/ec2_eip.go",
-    forceNew: ["address", "customerOwnedIpv4Pool", "domain", "networkBorderGroup", "publicIpv4Pool"],
+    forceNew: [],
     validate: (inputs) => oneOfValues("domain", text(inputs, "domain"), ["vpc"]),
     id: "eipalloc-",
     create: (scene) => ({
@@ -349,7 +349,7 @@ export const ec2Types: ResourceTypes = {
   },
   [natGateway]: {
     source: "internal/service/ec2/vpc_nat_gateway.go",
-    forceNew: ["allocationId", "connectivityType", "privateIp", "subnetId", "availabilityMode", "vpcId"],
+    forceNew: ["availabilityMode", "vpcId"],
     defaults: { connectivityType: "public" },
     exclusive: [["subnetId", "vpcId"]],
     references: [
@@ -402,7 +402,7 @@ export const ec2Types: ResourceTypes = {
   },
   [routeTable]: {
     source: "internal/service/ec2/vpc_route_table.go",
-    forceNew: ["vpcId"],
+    forceNew: [],
     kept: ["routes", "propagatingVgws"],
     sets: ["routes"],
     references: [inVpc, toNatGateway("routes.natGatewayId"), toInternetGateway("routes.gatewayId")],
@@ -477,7 +477,7 @@ export const ec2Types: ResourceTypes = {
   },
   "aws:ec2/routeTableAssociation:RouteTableAssociation": {
     source: "internal/service/ec2/vpc_route_table_association.go",
-    forceNew: ["gatewayId", "subnetId"],
+    forceNew: [],
     exclusive: [["gatewayId", "subnetId"]],
     oneOf: [["gatewayId", "subnetId"]],
     references: [
@@ -506,7 +506,7 @@ export const ec2Types: ResourceTypes = {
   },
   "aws:ec2/vpcEndpoint:VpcEndpoint": {
     source: "internal/service/ec2/vpc_endpoint.go",
-    forceNew: ["serviceName", "vpcEndpointType", "vpcId", "serviceRegion"],
+    forceNew: [],
     sets: ["routeTableIds", "securityGroupIds", "subnetIds"],
     kept: [
       "policy",
@@ -611,7 +611,7 @@ export const ec2Types: ResourceTypes = {
   },
   [securityGroup]: {
     source: "internal/service/ec2/vpc_security_group.go",
-    forceNew: ["description", "name", "namePrefix", "vpcId"],
+    forceNew: [],
     autoname: { property: "name", max: 255 },
     kept: ["egress", "ingress"],
     defaults: { description: "Managed by Pulumi", revokeRulesOnDelete: false },
@@ -686,17 +686,7 @@ export const ec2Types: ResourceTypes = {
   },
   "aws:ec2/flowLog:FlowLog": {
     source: "internal/service/ec2/vpc_flow_log.go",
-    forceNew: [
-      ...[
-        "deliverCrossAccountRole",
-        "destinationOptions",
-        "eniId",
-        "iamRoleArn",
-        "logDestination",
-        "logFormat",
-      ],
-      ...["logDestinationType", "maxAggregationInterval", "subnetId", "trafficType", "vpcId"],
-    ],
+    forceNew: [],
     defaults: { logDestinationType: "cloud-watch-logs", maxAggregationInterval: 600 },
     exclusive: [["eniId", "subnetId", "vpcId", "transitGatewayId", "transitGatewayAttachmentId"]],
     oneOf: [["eniId", "subnetId", "vpcId", "transitGatewayId", "transitGatewayAttachmentId"]],
@@ -736,7 +726,7 @@ export const ec2Types: ResourceTypes = {
   },
   [launchTemplate]: {
     source: "internal/service/ec2/ec2_launch_template.go",
-    forceNew: ["name", "namePrefix"],
+    forceNew: [],
     autoname: { property: "name", max: 128 },
     sets: ["vpcSecurityGroupIds"],
     exclusive: [

@@ -30,7 +30,7 @@ function lifecycleReasons(policy: string): string[] {
 export const ecrTypes: ResourceTypes = {
   [repository]: {
     source: "internal/service/ecr/repository.go",
-    forceNew: ["name", "encryptionConfigurations"],
+    forceNew: [],
     autoname: { property: "name", max: 256 },
     defaults: { imageTagMutability: "MUTABLE" },
     validate: (inputs) => [

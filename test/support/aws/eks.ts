@@ -323,11 +323,7 @@ export const eksTypes: ResourceTypes = {
   [autoscalingGroup]: { source: "what node groups make", forceNew: [], id: "eks-" },
   [cluster]: {
     source: "internal/service/eks/cluster.go",
-    forceNew: [
-      ...["name", "roleArn", "bootstrapSelfManagedAddons", "remoteNetworkConfig", "outpostConfig"],
-      ...["accessConfig.bootstrapClusterCreatorAdminPermissions", "kubernetesNetworkConfig.ipFamily"],
-      ...["kubernetesNetworkConfig.serviceIpv4Cidr", "encryptionConfig.provider.keyArn"],
-    ],
+    forceNew: ["encryptionConfig.provider.keyArn"],
     autoname: { property: "name", max: 100 },
     sets: [
       "enabledClusterLogTypes",
@@ -442,18 +438,7 @@ export const eksTypes: ResourceTypes = {
   },
   [nodeGroup]: {
     source: "internal/service/eks/node_group.go",
-    forceNew: [
-      ...[
-        "amiType",
-        "capacityType",
-        "clusterName",
-        "diskSize",
-        "instanceTypes",
-        "nodeGroupName",
-        "nodeGroupNamePrefix",
-      ],
-      ...["nodeRoleArn", "remoteAccess", "subnetIds", "launchTemplate.id", "launchTemplate.name"],
-    ],
+    forceNew: [],
     autoname: { property: "nodeGroupName", max: 63 },
     sets: ["subnetIds", "taints"],
     kept: [
@@ -563,7 +548,7 @@ export const eksTypes: ResourceTypes = {
   },
   [addon]: {
     source: "internal/service/eks/addon.go",
-    forceNew: ["addonName", "clusterName"],
+    forceNew: [],
     kept: ["addonVersion", "configurationValues"],
     validate: (inputs) => {
       const values = text(inputs, "configurationValues");
@@ -616,7 +601,7 @@ export const eksTypes: ResourceTypes = {
   },
   [accessEntry]: {
     source: "internal/service/eks/access_entry.go",
-    forceNew: ["clusterName", "principalArn", "type"],
+    forceNew: [],
     sets: ["kubernetesGroups"],
     kept: ["kubernetesGroups", "userName"],
     defaults: { type: "STANDARD" },
@@ -663,7 +648,7 @@ export const eksTypes: ResourceTypes = {
   },
   [accessPolicy]: {
     source: "internal/service/eks/access_policy_association.go",
-    forceNew: ["accessScope", "clusterName", "policyArn", "principalArn"],
+    forceNew: [],
     validate: (inputs) => [
       ...rule(
         "policyArn",
@@ -700,7 +685,7 @@ export const eksTypes: ResourceTypes = {
   },
   "aws:autoscaling/tag:Tag": {
     source: "internal/service/autoscaling/group_tag.go",
-    forceNew: ["autoscalingGroupName", "tag.key"],
+    forceNew: [],
     references: [
       {
         path: "autoscalingGroupName",

@@ -122,7 +122,7 @@ export function allows(account: Account, roleName: string, action: string, resou
 export const iamTypes: ResourceTypes = {
   [role]: {
     source: "internal/service/iam/role.go",
-    forceNew: ["name", "namePrefix", "path"],
+    forceNew: [],
     autoname: { property: "name", max: 64 },
     kept: ["inlinePolicies", "managedPolicyArns"],
     defaults: { path: "/", maxSessionDuration: 3_600, forceDetachPolicies: false },
@@ -150,7 +150,7 @@ export const iamTypes: ResourceTypes = {
   },
   [rolePolicy]: {
     source: "internal/service/iam/role_policy.go",
-    forceNew: ["name", "namePrefix", "role"],
+    forceNew: [],
     autoname: { property: "name", max: 128 },
     validate: (inputs) => [
       ...nameProblems("name", 128)(inputs),
@@ -183,7 +183,7 @@ export const iamTypes: ResourceTypes = {
   },
   [attachment]: {
     source: "internal/service/iam/role_policy_attachment.go",
-    forceNew: ["policyArn", "role"],
+    forceNew: [],
     references: [roleByName("role")],
     id: ({ inputs }) => `${requiredText(inputs, "role")}/${requiredText(inputs, "policyArn")}`,
     create: ({ account, inputs }) => {
@@ -200,7 +200,7 @@ export const iamTypes: ResourceTypes = {
   },
   [oidcProvider]: {
     source: "internal/service/iam/openid_connect_provider.go",
-    forceNew: ["url"],
+    forceNew: [],
     kept: ["thumbprintLists"],
     sets: ["clientIdLists"],
     validate: (inputs) => [

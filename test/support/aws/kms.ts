@@ -35,7 +35,7 @@ export function letsService(account: Account, name: string, service: string): bo
 export const kmsTypes: ResourceTypes = {
   [key]: {
     source: "internal/service/kms/key.go",
-    forceNew: ["customKeyStoreId", "customerMasterKeySpec", "keyUsage", "multiRegion", "xksKeyId"],
+    forceNew: [],
     kept: ["description", "policy", "multiRegion", "rotationPeriodInDays"],
     defaults: {
       ...{

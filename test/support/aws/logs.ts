@@ -27,7 +27,7 @@ function demandKey({ account, region, inputs }: Scene): void {
 export const logTypes: ResourceTypes = {
   [logGroup]: {
     source: "internal/service/logs/group.go",
-    forceNew: ["name", "namePrefix", "logGroupClass"],
+    forceNew: [],
     autoname: { property: "name", max: 512 },
     kept: ["logGroupClass", "deletionProtectionEnabled"],
     defaults: { retentionInDays: 0, skipDestroy: false },

@@ -1,3 +1,4 @@
+import { awsForceNew } from "../../../core/plan/aws-replacement.ts";
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -114,7 +115,8 @@ export class SimulatedProvider {
     const tags = this.#tagsOf(type, given);
     const retagged =
       tags !== undefined && !values.hasUnknown(tags) && !isDeepStrictEqual(outputs.tagsAll ?? {}, tags);
-    const replaces = resource.forceNew.filter(differs).map((path) => path.split(".")[0] ?? path);
+    const forcing = new Set([...(awsForceNew[type]?.properties ?? []), ...resource.forceNew]);
+    const replaces = [...forcing].filter(differs).map((path) => path.split(".")[0] ?? path);
     return {
       changed: [...changed, ...(retagged && !changed.includes("tags") ? ["tagsAll"] : [])],
       replaces,

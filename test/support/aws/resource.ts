@@ -40,7 +40,7 @@ export interface Scene {
 export interface ResourceType {
   /** Where properties that force a new resource, defaults and limits are from: a file of hashicorp/terraform-provider-aws. */
   readonly source: string;
-  /** Dotted paths whose change needs a new resource. */
+  /** Dotted paths whose change needs a new resource, beside those of core/plan/aws-replacement.ts. */
   readonly forceNew: readonly string[];
   /** Paths of lists whose order says nothing: Terraform's sets. */
   readonly sets?: readonly string[];

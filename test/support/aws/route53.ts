@@ -4,7 +4,7 @@ import { requiredText } from "./values.ts";
 export const route53Types: ResourceTypes = {
   "aws:route53/record:Record": {
     source: "internal/service/route53/record.go",
-    forceNew: ["name", "zoneId", "setIdentifier"],
+    forceNew: [],
     kept: ["allowOverwrite"],
     exclusive: [
       ["aliases", "records"],

@@ -92,7 +92,7 @@ function isPublic(policy: string): boolean {
 export const s3Types: ResourceTypes = {
   [bucket]: {
     source: "internal/service/s3/bucket.go",
-    forceNew: ["bucket", "bucketPrefix", "objectLockEnabled", "bucketNamespace"],
+    forceNew: ["objectLockEnabled", "bucketNamespace"],
     autoname: { property: "bucket", max: 63 },
     kept: [
       ...[

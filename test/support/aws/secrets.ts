@@ -12,7 +12,7 @@ export const deletedSecret = "secretsmanager:DeletedSecret";
 export const secretTypes: ResourceTypes = {
   [secret]: {
     source: "internal/service/secretsmanager/secret.go",
-    forceNew: ["name", "namePrefix"],
+    forceNew: [],
     autoname: { property: "name", max: 512 },
     kept: ["policy"],
     defaults: { forceOverwriteReplicaSecret: false, recoveryWindowInDays: 30 },
@@ -57,7 +57,7 @@ export const secretTypes: ResourceTypes = {
   },
   [secretVersion]: {
     source: "internal/service/secretsmanager/secret_version.go",
-    forceNew: ["secretBinary", "secretId", "secretString"],
+    forceNew: [],
     kept: ["versionStages"],
     exclusive: [["secretBinary", "secretString", "secretStringWo"]],
     oneOf: [["secretBinary", "secretString", "secretStringWo"]],

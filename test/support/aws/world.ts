@@ -86,6 +86,8 @@ export class AwsWorld {
     return {
       PATH: [path.join(awsFolder, "bin"), process.env.PATH ?? ""].join(path.delimiter),
       SIMULATED_EKS_TOKEN: adminToken,
+      // For the engine's event log.
+      PULUMI_DEBUG_COMMANDS: "true",
       AWS_ENDPOINT_URL_S3: this.objects.endpoint,
       AWS_SHARED_CREDENTIALS_FILE: this.objects.credentialsIn(this.#charts),
     };
