@@ -31,10 +31,16 @@ export type StackFile = z.output<typeof stackFileSchema>;
 /** The committed config of a stack. Throws all problems at once; a stack without a file is refused by name. */
 export function readStack(stack: string): NamedStack {
   const name = fileOf(stack);
-  const file = path.join(projectRoot, name);
+  const file = fileIn(name);
   if (existsSync(file)) return { ...readStackConfig(file, name), stack };
   const known = readdirSync(projectRoot).flatMap((other) => /^Pulumi\.(.+)\.yaml$/.exec(other)?.[1] ?? []);
   throw new UserError(`There is no stack \`${stack}\`: ${name} is not there`, suggest(stack, known));
+}
+
+/** A benchmark cluster's file is in none of the checkout's folders: `bench:cluster` says where. */
+function fileIn(name: string): string {
+  const other = path.join(process.env.TRITON_PLATFORM_STACKS ?? projectRoot, name);
+  return existsSync(other) ? other : path.join(projectRoot, name);
 }
 
 export function fileOf(stack: string): string {
@@ -43,7 +49,7 @@ export function fileOf(stack: string): string {
 
 /** The committed config of a stack as plain values by `namespace:key`, unchecked. */
 export function stackValues(stack: string): Record<string, unknown> {
-  return valuesIn(path.join(projectRoot, fileOf(stack)));
+  return valuesIn(fileIn(fileOf(stack)));
 }
 
 function valuesIn(file: string): Record<string, unknown> {
