@@ -144,7 +144,7 @@ function lastWords(text: string): string {
   const errors = text
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => /error: /.test(line) && !/error: (update|destroy|deletion) failed$/.test(line));
+    .filter((line) => line.includes("error: ") && !/error: (update|destroy|deletion) failed$/.test(line));
   return (errors.length > 0 ? [...new Set(errors)].slice(0, 5) : [text.trim().slice(-600)]).join("\n    ");
 }
 
