@@ -7,10 +7,9 @@ import { benchmarkConfig } from "../core/ephemeral/config.ts";
 import { parseLifetime } from "../core/ephemeral/lifetime.ts";
 import { expectedSpend, spendProblem, usualCeiling } from "../core/ephemeral/spend.ts";
 import { benchmarkId, stackOf, type Benchmark } from "../core/ephemeral/stack.ts";
-import { parsePlatform } from "../core/spec/platform.ts";
+import { eksOf, parsePlatform } from "../core/spec/platform.ts";
 import { ProblemsError } from "../core/spec/problem.ts";
 import { awsNames } from "../core/aws/names.ts";
-import { eksOf } from "../core/spec/platform.ts";
 import type { Account } from "./ephemeral/account.ts";
 import { interruptible, pauseUntil } from "./ephemeral/interruption.ts";
 import { PulumiBackend } from "./ephemeral/pulumi-backend.ts";
@@ -139,14 +138,16 @@ export function planBenchmark({
     expiresAt: new Date(createdAt + lifetime).toISOString(),
   };
   const given = { name: `triton-${stack}`, owner, expiresAt: times.expiresAt };
-  const config = benchmarkConfig(stackValues(template), given, lifetime);
-  const parsed = parsePlatform(config, file);
-  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
-  if (parsed.value.target !== "eks")
+  const values = stackValues(template);
+  const target = values["triton-platform:target"];
+  if (target !== "eks")
     throw new UserError(
-      `${file} is of the target ${parsed.value.target}; a cluster that comes and goes is of eks`,
+      `${file} is of the target ${String(target)}, or not there; a cluster that comes and goes is of eks`,
       "name another stack with --template",
     );
+  const config = benchmarkConfig(values, given, lifetime);
+  const parsed = parsePlatform(config, file);
+  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
   const { costItems } = plannedEks({ config: parsed.value, file, stack, hasApiKey: true });
   const cost = costOf(costItems);
   const spend = expectedSpend(cost, lifetime);
