@@ -11,7 +11,7 @@ import { eksOf, parsePlatform } from "../core/spec/platform.ts";
 import { ProblemsError } from "../core/spec/problem.ts";
 import { awsNames } from "../core/aws/names.ts";
 import type { Account } from "./ephemeral/account.ts";
-import { interruptible, pauseUntil } from "./ephemeral/interruption.ts";
+import { interruptible, outliveOutput, pauseUntil } from "./ephemeral/interruption.ts";
 import { PulumiBackend } from "./ephemeral/pulumi-backend.ts";
 import {
   announcement,
@@ -80,6 +80,7 @@ export async function main(args: string[]): Promise<void> {
   const say = (line: string): void => {
     console.log(line);
   };
+  outliveOutput();
   const backend = new PulumiBackend({ secretsProvider: values["secrets-provider"], onLine: say });
   try {
     const result = await interruptible(

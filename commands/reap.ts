@@ -3,7 +3,7 @@ import Table from "cli-table3";
 import { usd } from "../core/ephemeral/spend.ts";
 import { shortName } from "../core/ephemeral/stack.ts";
 import type { OpenAccount } from "./ephemeral/account.ts";
-import { interruptible, pauseUntil } from "./ephemeral/interruption.ts";
+import { interruptible, outliveOutput, pauseUntil } from "./ephemeral/interruption.ts";
 import { PulumiBackend } from "./ephemeral/pulumi-backend.ts";
 import { sweep, type SweptStack } from "./ephemeral/sweep.ts";
 import { UserError } from "./setup/user-error.ts";
@@ -34,6 +34,7 @@ export async function main(args: string[]): Promise<void> {
   const say = (line: string): void => {
     console.error(line);
   };
+  outliveOutput();
   const backend = new PulumiBackend({ onLine: say });
   // AWS' SDK is loaded by whoever goes to AWS.
   const { AwsAccount } = await import("./ephemeral/aws-account.ts");
@@ -41,13 +42,18 @@ export async function main(args: string[]): Promise<void> {
   try {
     const swept = await interruptible(
       () => {
-        say("\nStopping: what the engine is at ends. Ctrl-C again leaves it as it is.");
+        say("\nStopping once the engine has ended what it is at.");
       },
       ({ first }) =>
         sweep(backend, openAccount, {
           ...{ destroys: values.yes, only: values.stack, pause: pauseUntil(first), say, signal: first },
         }),
     );
+    if (values.stack !== undefined && swept.length === 0)
+      throw new UserError(
+        `There is no benchmark \`${values.stack}\` in this backend`,
+        "`npm run reap` lists what there is; `pulumi whoami --verbose` says which backend this is",
+      );
     console.log(format === "json" ? JSON.stringify(swept, undefined, 2) : formatSwept(swept));
     process.exitCode = exitCodeOf(swept);
   } finally {

@@ -28,6 +28,17 @@ export async function interruptible<T>(
   }
 }
 
+/**
+ * From now on, output that nobody reads any more ends nothing: a terminal that is gone, a pipe whose reader has seen enough.
+ * What this process has made must be taken down all the same.
+ */
+export function outliveOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.removeAllListeners("error");
+    stream.on("error", () => undefined);
+  }
+}
+
 /** So many milliseconds, or until `signal` says so. */
 export function pauseUntil(signal: AbortSignal): (milliseconds: number) => Promise<void> {
   return (milliseconds) =>

@@ -34,6 +34,7 @@ const stateSchema = z.object({
       resources: z
         .array(
           z.object({
+            type: z.string().optional(),
             id: z.string().optional(),
             protect: z.boolean().optional(),
             outputs: z.record(z.string(), z.unknown()).optional(),

@@ -1,10 +1,4 @@
-import {
-  leftoversAmong,
-  nameOfLeftover,
-  ownTags,
-  identitiesIn,
-  type Found,
-} from "../../core/ephemeral/leftovers.ts";
+import { leftoversAmong, nameOfLeftover, ownTags, type Found } from "../../core/ephemeral/leftovers.ts";
 import { shortName, type Benchmark } from "../../core/ephemeral/stack.ts";
 import type { Account } from "./account.ts";
 import type { Backend } from "./backend.ts";
@@ -40,8 +34,7 @@ export async function removeLeftovers(
   for (let round = 1; ; round += 1) {
     const found = await account.find(own, name);
     // Without anything there is nothing to compare with: states of a whole backend are many.
-    const known =
-      found.length === 0 ? new Set<string>() : new Set(identitiesIn(await backend.allResources()));
+    const known = found.length === 0 ? [] : await backend.allResources();
     const left = leftoversAmong(found, own, known);
     if (left.length === 0 || round > rounds || signal?.aborted === true)
       return left.map((one) => ({ found: one, reason: reasons.get(one.arn) ?? "AWS is still deleting it" }));

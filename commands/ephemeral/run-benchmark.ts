@@ -101,9 +101,15 @@ export async function runBenchmark(run: BenchmarkRun, parts: Parts): Promise<Run
   if (report.outcome !== "complete" && exitCode === 0) exitCode = 1;
 
   const store = async (): Promise<readonly string[]> => {
-    mkdirSync(out, { recursive: true });
-    writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
-    return keepResults(out, keep, stack, say);
+    try {
+      mkdirSync(out, { recursive: true });
+      writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+      return await keepResults(out, keep, stack, say);
+    } catch (error) {
+      // A full disk is no reason to let a cluster run.
+      say(`Results are not kept: ${messageOf(error)}`);
+      return [];
+    }
   };
   await store();
   say(`Destroying ${stack}`);

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { stackTag } from "../aws/tags.ts";
 import type { Benchmark } from "./stack.ts";
 
@@ -33,6 +34,20 @@ export const leftoverKinds = [
 ] as const;
 
 export type LeftoverKind = (typeof leftoverKinds)[number];
+
+/**
+ * What a cluster that is still there lives by, tagged as the stack is and in no state: machines of its node groups, and what its
+ * controllers look after. Taken from it, Services and volumes would lose who ends them.
+ */
+const ofLivingCluster: readonly LeftoverKind[] = [
+  "elasticloadbalancing:loadbalancer",
+  "elasticloadbalancing:targetgroup",
+  "ec2:instance",
+  "ec2:network-interface",
+  "ec2:security-group",
+  "ec2:volume",
+];
+const clusterType = "aws:eks/cluster:Cluster";
 
 /** Something in the account. */
 export interface Found {
@@ -85,13 +100,21 @@ export function isOwn({ tags }: Pick<Found, "tags">, own: Readonly<Record<string
   return Object.entries(own).every(([key, value]) => tags[key] === value);
 }
 
-/** What a benchmark left: its own, and nothing that a state of the backend knows. `known` has ids and ARNs. */
+/**
+ * What a benchmark left: its own, nothing that a state of the backend knows (`known`: all of their resources), and
+ * nothing that its cluster still lives by.
+ */
 export function leftoversAmong(
   found: readonly Found[],
   own: Readonly<Record<string, string>>,
-  known: ReadonlySet<string>,
+  known: readonly StateResource[],
 ): readonly Found[] {
-  const all = found.filter((one) => isOwn(one, own) && !known.has(one.arn) && !known.has(one.id));
+  const identities = new Set(identitiesIn(known));
+  const isKnown = ({ arn, id }: Found): boolean => identities.has(arn) || identities.has(id);
+  const lives = known.some((one) => isClusterOf(one, own));
+  const all = found.filter(
+    (one) => isOwn(one, own) && !isKnown(one) && !(lives && ofLivingCluster.includes(one.kind)),
+  );
   const place = ({ kind }: Found): number => leftoverKinds.indexOf(kind);
   return [...all].sort((a, b) => place(a) - place(b) || a.arn.localeCompare(b.arn));
 }
@@ -104,15 +127,23 @@ export function nameOfLeftover({ kind, arn }: Pick<Found, "kind" | "arn">): stri
   return `${type.replaceAll("-", " ")} ${name}`;
 }
 
-/** Every id and ARN of a state's resources. `deployment` is what `pulumi stack export` gives. */
-export function identitiesIn(resources: readonly StateResource[]): readonly string[] {
+/** By its tags, which a state has as well. */
+function isClusterOf({ type, outputs }: StateResource, own: Readonly<Record<string, string>>): boolean {
+  const tags = z.record(z.string(), z.string()).safeParse(outputs?.tagsAll).data;
+  return type === clusterType && tags !== undefined && isOwn({ tags }, own);
+}
+
+/** Every id and ARN of states' resources. */
+function identitiesIn(resources: readonly StateResource[]): readonly string[] {
   return resources.flatMap(({ id, outputs }) => {
     const arn = outputs?.arn;
     return [...(id === undefined ? [] : [id]), ...(typeof arn === "string" ? [arn] : [])];
   });
 }
 
+/** A resource as `pulumi stack export` gives it. */
 export interface StateResource {
+  readonly type?: string | undefined;
   readonly id?: string | undefined;
   readonly protect?: boolean | undefined;
   readonly outputs?: Readonly<Record<string, unknown>> | undefined;

@@ -3,7 +3,7 @@ import path from "node:path";
 import process from "node:process";
 import * as z from "zod";
 import { PulumiBackend } from "../../../commands/ephemeral/pulumi-backend.ts";
-import { interruptible } from "../../../commands/ephemeral/interruption.ts";
+import { interruptible, outliveOutput } from "../../../commands/ephemeral/interruption.ts";
 import { runBenchmark } from "../../../commands/ephemeral/run-benchmark.ts";
 import { until } from "../../../components/local/supervised.ts";
 import { fixtureOptions, fixtureRun, runOptionsSchema } from "./benchmark-fixture.ts";
@@ -14,6 +14,7 @@ import { LeftoverAccount } from "./leftover-account.ts";
  * and waits for `<keep>/enough`.
  */
 const options = runOptionsSchema.parse(JSON.parse(z.string().parse(process.argv[2])));
+outliveOutput();
 const backend = new PulumiBackend({ ...fixtureOptions, onLine: console.log });
 const result = await interruptible(
   () => undefined,

@@ -4,7 +4,6 @@ import { costOf } from "../../../core/cost/cost.ts";
 import { benchmarkConfig } from "../../../core/ephemeral/config.ts";
 import {
   identify,
-  identitiesIn,
   leftoverKinds,
   leftoversAmong,
   nameOfLeftover,
@@ -260,10 +259,19 @@ describe("what is left behind", () => {
       of(ec2("security-group/sg-2"), own),
       of("arn:aws:s3:::models", own),
     ];
-    const known = new Set(
-      identitiesIn([{ id: "sg-2" }, { id: "models", outputs: { arn: "arn:aws:s3:::models" } }]),
-    );
+    const known = [{ id: "sg-2" }, { id: "models", outputs: { arn: "arn:aws:s3:::models" } }];
     expect(leftoversAmong(found, own, known).map(({ id }) => id)).toEqual(["subnet-1", "vpc-1"]);
+  });
+
+  it("is not what a cluster still lives by", () => {
+    const arns = ["volume/vol-1", "instance/i-1", "network-interface/eni-1", "vpc/vpc-1"].map(ec2);
+    const found = arns.map((arn) => ({ ...identify(arn)!, tags: own }));
+    const cluster = { type: "aws:eks/cluster:Cluster", id: "triton-bench", outputs: { tagsAll: own } };
+    const others = { ...cluster, outputs: { tagsAll: { ...own, owner: "others" } } };
+    const left = (known: Parameters<typeof leftoversAmong>[2]) =>
+      leftoversAmong(found, own, known).map(({ id }) => id);
+    expect(left([cluster])).toEqual(["vpc-1"]);
+    expect(left([others])).toEqual(["i-1", "eni-1", "vol-1", "vpc-1"]);
   });
 
   it("goes in an order in which nothing is held by what comes later", () => {
