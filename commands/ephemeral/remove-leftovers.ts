@@ -20,7 +20,7 @@ const pauseOfRounds = 20_000;
  */
 export async function removeLeftovers(
   { stack, owner, name }: Pick<Benchmark, "stack" | "owner" | "name">,
-  backend: Backend,
+  backend: Pick<Backend, "allResources">,
   account: Account,
   {
     rounds,

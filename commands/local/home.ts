@@ -3,13 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import yaml from "js-yaml";
 import { projectRoot } from "../setup/places.ts";
-import {
-  fileOf,
-  readStackConfig,
-  readStackFile,
-  type StackConfig,
-  type StackFile,
-} from "../stack/config.ts";
+import { fileOf, readStackConfig, readStackFile, type StackConfig, type StackFile } from "../stack/config.ts";
 import { projectSeenFrom } from "../stack/project-folder.ts";
 
 /**

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import { execa, type ResultPromise } from "execa";
+import { execa } from "execa";
 import { withLock } from "../../commands/setup/lock.mjs";
 import { cleanPython, pipArguments } from "../../commands/setup/python.ts";
 import { runProgram } from "../../commands/setup/run-program.ts";
@@ -13,7 +13,7 @@ const requirements = path.join(projectRoot, "test", "support", "moto-requirement
 export class Moto {
   private constructor(
     readonly endpoint: string,
-    private readonly running: ResultPromise<{ reject: false; buffer: false }>,
+    private readonly running: PromiseLike<unknown> & { kill(): boolean },
   ) {}
 
   static async start(): Promise<Moto> {

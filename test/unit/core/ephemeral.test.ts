@@ -198,7 +198,7 @@ describe("the spend guard", () => {
     const spend = expectedSpend(cost, 2 * hour);
     expect(spendProblem(cost, spend, 80)).toBeUndefined();
     expect(spendProblem(cost, spend, 79.99)?.message).toContain("$80.00");
-    const unpriced = costOf([{ ...cost.items[0]!, unitPrice: undefined }]);
+    const unpriced = costOf(cost.items.map((item) => ({ ...item, unitPrice: undefined })));
     expect(spendProblem(unpriced, expectedSpend(unpriced, hour), 1e6)?.message).toContain("a100");
   });
 
@@ -232,6 +232,12 @@ describe("a benchmark's config", () => {
   });
 });
 
+function found(arn: string): NonNullable<ReturnType<typeof identify>> {
+  const known = identify(arn);
+  if (known === undefined) throw new Error(`${arn} is of no kind`);
+  return known;
+}
+
 describe("what is left behind", () => {
   const own = ownTags(benchmark);
   const ec2 = (resource: string): string => `arn:aws:ec2:us-east-1:111122223333:${resource}`;
@@ -249,8 +255,8 @@ describe("what is left behind", () => {
   });
 
   it("counts by both tags, and not where a state knows it", () => {
-    const of = (arn: string, tags: Readonly<Record<string, string>>) => ({ ...identify(arn)!, tags });
-    const found = [
+    const of = (arn: string, tags: Readonly<Record<string, string>>) => ({ ...found(arn), tags });
+    const there = [
       of(ec2("vpc/vpc-1"), own),
       of(ec2("subnet/subnet-1"), own),
       of(ec2("subnet/subnet-2"), { ...own, owner: "others" }),
@@ -260,16 +266,16 @@ describe("what is left behind", () => {
       of("arn:aws:s3:::models", own),
     ];
     const known = [{ id: "sg-2" }, { id: "models", outputs: { arn: "arn:aws:s3:::models" } }];
-    expect(leftoversAmong(found, own, known).map(({ id }) => id)).toEqual(["subnet-1", "vpc-1"]);
+    expect(leftoversAmong(there, own, known).map(({ id }) => id)).toEqual(["subnet-1", "vpc-1"]);
   });
 
   it("is not what a cluster still lives by", () => {
     const arns = ["volume/vol-1", "instance/i-1", "network-interface/eni-1", "vpc/vpc-1"].map(ec2);
-    const found = arns.map((arn) => ({ ...identify(arn)!, tags: own }));
+    const there = arns.map((arn) => ({ ...found(arn), tags: own }));
     const cluster = { type: "aws:eks/cluster:Cluster", id: "triton-bench", outputs: { tagsAll: own } };
     const others = { ...cluster, outputs: { tagsAll: { ...own, owner: "others" } } };
     const left = (known: Parameters<typeof leftoversAmong>[2]) =>
-      leftoversAmong(found, own, known).map(({ id }) => id);
+      leftoversAmong(there, own, known).map(({ id }) => id);
     expect(left([cluster])).toEqual(["vpc-1"]);
     expect(left([others])).toEqual(["i-1", "eni-1", "vol-1", "vpc-1"]);
   });
@@ -297,7 +303,7 @@ describe("what is left behind", () => {
   });
 
   it("is named as people know it", () => {
-    expect(nameOfLeftover(identify(ec2("network-interface/eni-1"))!)).toBe("network interface eni-1");
-    expect(nameOfLeftover(identify("arn:aws:s3:::models")!)).toBe("bucket models");
+    expect(nameOfLeftover(found(ec2("network-interface/eni-1")))).toBe("network interface eni-1");
+    expect(nameOfLeftover(found("arn:aws:s3:::models"))).toBe("bucket models");
   });
 });
