@@ -64,8 +64,10 @@ class FakeBackend implements Backend {
   }
   async refresh(stack: string) {
     this.calls.push(`refresh ${stack}`);
+    // What is said of a lock is old by the time that it is read.
+    const locked = this.#lockOf(stack);
     await this.between();
-    return this.#lockOf(stack) ?? ok;
+    return locked ?? ok;
   }
   async destroy(stack: string) {
     const locked = this.#lockOf(stack);
@@ -81,10 +83,10 @@ class FakeBackend implements Backend {
     if (outcome.ok) there.resources = [];
     return outcome;
   }
-  cancel(stack: string) {
+  async cancel(stack: string) {
     this.calls.push(`cancel ${stack}`);
+    await this.between();
     delete this.#of(stack).lock;
-    return Promise.resolve();
   }
   resources(stack: string) {
     return Promise.resolve(this.#of(stack).resources);
