@@ -61,22 +61,34 @@ export class AwsKinds {
     }
   }
 
-  /** Roles whose names begin so: the tagging API does not tell of them. */
+  /**
+   * What the tagging API does not tell of: roles, nowhere; OIDC providers, outside of the region that has IAM. Roles are those
+   * whose names begin so: an account may have thousands, and tags are one call for each.
+   */
   async untold(name: string): Promise<Found[]> {
+    const client = this.#iam;
     const found: Found[] = [];
-    for await (const page of iam.paginateListRoles({ client: this.#iam }, {}))
+    for await (const page of iam.paginateListRoles({ client }, {}))
       for (const { RoleName: id = "", Arn: arn = "" } of page.Roles ?? []) {
         if (!id.startsWith(`${name}-`)) continue;
-        const { Tags = [] } = await this.#iam.send(new iam.ListRoleTagsCommand({ RoleName: id }));
-        const tags = Object.fromEntries(Tags.map(({ Key = "", Value = "" }) => [Key, Value]));
-        found.push({ kind: "iam:role", arn, id, tags });
+        const { Tags } = await client.send(new iam.ListRoleTagsCommand({ RoleName: id }));
+        found.push({ kind: "iam:role", arn, id, tags: tagsOf(Tags) });
       }
+    const { OpenIDConnectProviderList = [] } = await client.send(
+      new iam.ListOpenIDConnectProvidersCommand({}),
+    );
+    for (const { Arn: arn = "" } of OpenIDConnectProviderList) {
+      const { Tags } = await client.send(
+        new iam.ListOpenIDConnectProviderTagsCommand({ OpenIDConnectProviderArn: arn }),
+      );
+      found.push({ kind: "iam:oidc-provider", arn, id: arn, tags: tagsOf(Tags) });
+    }
     return found;
   }
 
   #network() {
     const client = this.#ec2;
-    const { elb: balancing } = { elb: this.#elb };
+    const balancing = this.#elb;
     return {
       "elasticloadbalancing:loadbalancer": {
         isThere: async ({ id }: Found) => {
@@ -330,6 +342,10 @@ export class AwsKinds {
       },
     } satisfies Partial<Record<LeftoverKind, Handling>>;
   }
+}
+
+function tagsOf(tags: readonly iam.Tag[] = []): Readonly<Record<string, string>> {
+  return Object.fromEntries(tags.map(({ Key = "", Value = "" }) => [Key, Value]));
 }
 
 function storage(options: ReturnType<typeof clientOptions>) {

@@ -63,7 +63,7 @@ describe.skipIf(venvPython.program === undefined)(needing(venvPython, "leftovers
     expect(new Set(untold)).toEqual(
       new Set([
         ...(["ec2:elastic-ip", "ec2:launch-template", "ec2:vpc-endpoint", "ecr:repository"] as const),
-        ...(["eks:cluster", "eks:nodegroup", "iam:oidc-provider"] as const),
+        ...(["eks:cluster", "eks:nodegroup"] as const),
       ]),
     );
   });
