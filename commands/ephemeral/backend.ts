@@ -26,7 +26,7 @@ export interface Backend {
   tagged(tag: string): Promise<readonly TaggedStack[]>;
   tags(stack: string): Promise<Readonly<Record<string, string>>>;
   setTag(stack: string, key: string, value: string): Promise<void>;
-  /** Makes an empty stack. `secrets` are encrypted config values by key. */
+  /** Makes an empty stack; where that fails there is none. `secrets` are encrypted config values by key. */
   create(
     stack: string,
     config: Readonly<Record<string, unknown>>,

@@ -101,8 +101,13 @@ export class PulumiBackend implements Backend {
     const { secretsProvider } = this.options;
     const provider = secretsProvider === undefined ? [] : ["--secrets-provider", secretsProvider];
     await this.#say(["stack", "init", stack, "--no-select", ...provider]);
-    for (const [key, value] of Object.entries(secrets))
-      await this.#say(["config", "set", "--secret", key, "--stack", stack], value);
+    try {
+      for (const [key, value] of Object.entries(secrets))
+        await this.#say(["config", "set", "--secret", key, "--stack", stack], value);
+    } catch (error) {
+      await this.remove(stack);
+      throw error;
+    }
   }
 
   up(stack: string, options: OperationOptions = {}): Promise<Outcome> {

@@ -20,7 +20,7 @@ const pauseOfRounds = 20_000;
  */
 export async function removeLeftovers(
   { stack, owner, name }: Pick<Benchmark, "stack" | "owner" | "name">,
-  backend: Pick<Backend, "allResources">,
+  backend: Pick<Backend, "allResources" | "resources">,
   account: Account,
   {
     rounds,
@@ -34,8 +34,9 @@ export async function removeLeftovers(
   for (let round = 1; ; round += 1) {
     const found = await account.find(own, name);
     // Without anything there is nothing to compare with: states of a whole backend are many.
-    const known = found.length === 0 ? [] : await backend.allResources();
-    const left = leftoversAmong(found, own, known);
+    const [known, ownState] =
+      found.length === 0 ? [[], []] : [await backend.allResources(), await backend.resources(stack)];
+    const left = leftoversAmong(found, own, known, ownState);
     if (left.length === 0 || round > rounds || signal?.aborted === true)
       return left.map((one) => ({ found: one, reason: reasons.get(one.arn) ?? "AWS is still deleting it" }));
     for (const one of left) {

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { formatLifetime } from "../../core/ephemeral/lifetime.ts";
@@ -66,67 +66,86 @@ export interface RunResult {
  * end of its time. Results are kept before it is taken down, and the report of it afterwards as well.
  */
 export async function runBenchmark(run: BenchmarkRun, parts: Parts): Promise<RunResult> {
-  const { benchmark, spend, keep } = run;
-  const { backend, account, interruption, say } = parts;
+  const { benchmark, spend } = run;
+  const { backend, account, say } = parts;
   const { stack } = benchmark;
+  const deadline = AbortSignal.timeout(Math.max(0, Date.parse(benchmark.expiresAt) - (await account.now())));
+  // Where this fails, nothing is there yet.
+  await backend.create(stack, run.config, run.secrets);
   const out = mkdtempSync(path.join(tmpdir(), `${stack}-results-`));
-  const left = Date.parse(benchmark.expiresAt) - (await account.now());
-  const deadline = AbortSignal.timeout(Math.max(0, left));
-  const signal = AbortSignal.any([interruption.first, deadline]);
-  let report: ClusterReport = {
-    format: "triton-platform/benchmark-cluster/1",
-    ...{ benchmark, outcome: "failed", seconds: {}, cost: spend, remaining: [] },
+  const { isUnsure, exitCode, ...measured } = await measure(run, parts, { out, deadline });
+  const report: ClusterReport = {
+    ...{ format: "triton-platform/benchmark-cluster/1", benchmark, cost: spend, remaining: [] },
+    ...measured,
   };
-  let exitCode = 1;
-  let isUnsure = true;
-  try {
-    await backend.create(stack, run.config, run.secrets);
-    for (const [key, value] of Object.entries(stackTagsOf(benchmark)))
-      await backend.setTag(stack, key, value);
-    say(`Creating ${stack}: it is to be gone by ${benchmark.expiresAt}`);
-    const up = await timed(() => backend.up(stack, { signal }));
-    report = { ...report, seconds: { up: up.seconds } };
-    const failure = failureOf(up.value, interruption, deadline);
-    if (failure === undefined) {
-      isUnsure = false;
-      say(`${stack} is up after ${up.seconds.toFixed(1)} s; measuring`);
-      const load = await timed(() => parts.load({ stack, out, signal }));
-      exitCode = load.value;
-      const seconds = { ...report.seconds, load: load.seconds };
-      report = { ...report, seconds, ...endOf(load.value, interruption, deadline) };
-    } else report = { ...report, ...failure };
-  } catch (error) {
-    report = { ...report, reason: messageOf(error) };
-  }
-  if (report.outcome !== "complete" && exitCode === 0) exitCode = 1;
+  await store(out, report, run, say);
 
-  const store = async (): Promise<readonly string[]> => {
-    try {
-      mkdirSync(out, { recursive: true });
-      writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
-      return await keepResults(out, keep, stack, say);
-    } catch (error) {
-      // A full disk is no reason to let a cluster run.
-      say(`Results are not kept: ${messageOf(error)}`);
-      return [];
-    }
-  };
-  await store();
   say(`Destroying ${stack}`);
   const down = await timed(() => takeDown(benchmark, parts, isUnsure));
   const destroyedAt = new Date(await account.now().catch(() => Date.now())).toISOString();
-  report = {
+  const isGone = down.value.kind === "gone";
+  const whole: ClusterReport = {
     ...report,
     seconds: { ...report.seconds, tearDown: down.seconds },
     cost: { ...spend, actual: actualSpend(benchmark.pricePerHour, benchmark.createdAt, destroyedAt) },
     tearDown: down.value.kind,
     remaining: down.value.kind === "left" ? down.value.names : [],
-    ...(down.value.kind === "gone" ? { destroyedAt } : {}),
+    ...(isGone ? { destroyedAt } : {}),
   };
-  const kept = await store();
+  const kept = await store(out, whole, run, say);
   rmSync(out, { recursive: true, force: true });
   say(formatTearDown(stack, down.value));
-  return { report, kept, exitCode: down.value.kind === "gone" ? exitCode : 1 };
+  return { report: whole, kept, exitCode: isGone ? exitCode : 1 };
+}
+
+interface Measured extends Pick<ClusterReport, "outcome" | "reason" | "seconds"> {
+  readonly exitCode: number;
+  /** Whether something was cut off, so that nobody knows what is there. */
+  readonly isUnsure: boolean;
+}
+
+/** Brings the stack up and runs the load. What goes wrong is said, not thrown: there is something to take down. */
+async function measure(
+  { benchmark }: BenchmarkRun,
+  { backend, load, interruption, say }: Parts,
+  { out, deadline }: { readonly out: string; readonly deadline: AbortSignal },
+): Promise<Measured> {
+  const { stack } = benchmark;
+  const signal = AbortSignal.any([interruption.first, deadline]);
+  let [seconds, isUnsure]: [ClusterReport["seconds"], boolean] = [{}, true];
+  try {
+    for (const [key, value] of Object.entries(stackTagsOf(benchmark)))
+      await backend.setTag(stack, key, value);
+    say(`Creating ${stack}: it is to be gone by ${benchmark.expiresAt}`);
+    const up = await timed(() => backend.up(stack, { signal }));
+    seconds = { up: up.seconds };
+    const failure = failureOf(up.value, interruption, deadline);
+    if (failure !== undefined) return { ...failure, seconds, isUnsure, exitCode: 1 };
+    isUnsure = false;
+    say(`${stack} is up after ${up.seconds.toFixed(1)} s; measuring`);
+    const { value: code, seconds: ofLoad } = await timed(() => load({ stack, out, signal }));
+    seconds = { ...seconds, load: ofLoad };
+    const end = endOf(code, interruption, deadline);
+    return { ...end, seconds, isUnsure, exitCode: end.outcome === "complete" ? 0 : code === 0 ? 1 : code };
+  } catch (error) {
+    return { outcome: "failed", reason: messageOf(error), seconds, isUnsure, exitCode: 1 };
+  }
+}
+
+/** Writes the report beside the results, and all of it where it is to be kept. A full disk lets no cluster run on. */
+async function store(
+  out: string,
+  report: ClusterReport,
+  { benchmark, keep }: BenchmarkRun,
+  say: Parts["say"],
+): Promise<readonly string[]> {
+  try {
+    writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+    return await keepResults(out, keep, benchmark.stack, say);
+  } catch (error) {
+    say(`Results are not kept: ${messageOf(error)}`);
+    return [];
+  }
 }
 
 async function takeDown(

@@ -1,4 +1,3 @@
-import * as z from "zod";
 import { stackTag } from "../aws/tags.ts";
 import type { Benchmark } from "./stack.ts";
 
@@ -101,17 +100,18 @@ export function isOwn({ tags }: Pick<Found, "tags">, own: Readonly<Record<string
 }
 
 /**
- * What a benchmark left: its own, nothing that a state of the backend knows (`known`: all of their resources), and
- * nothing that its cluster still lives by.
+ * What a benchmark left: its own, nothing that a state of the backend knows, and nothing that its cluster still lives by.
+ * `known` has the resources of all states, `ownState` those of the benchmark's.
  */
 export function leftoversAmong(
   found: readonly Found[],
   own: Readonly<Record<string, string>>,
   known: readonly StateResource[],
+  ownState: readonly StateResource[],
 ): readonly Found[] {
   const identities = new Set(identitiesIn(known));
   const isKnown = ({ arn, id }: Found): boolean => identities.has(arn) || identities.has(id);
-  const lives = known.some((one) => isClusterOf(one, own));
+  const lives = ownState.some(({ type }) => type === clusterType);
   const all = found.filter(
     (one) => isOwn(one, own) && !isKnown(one) && !(lives && ofLivingCluster.includes(one.kind)),
   );
@@ -125,12 +125,6 @@ export function nameOfLeftover({ kind, arn }: Pick<Found, "kind" | "arn">): stri
   const [, type = ""] = kind.split(":");
   const name = resource.startsWith(type) ? resource.slice(type.length + 1) : resource;
   return `${type.replaceAll("-", " ")} ${name}`;
-}
-
-/** By its tags, which a state has as well. */
-function isClusterOf({ type, outputs }: StateResource, own: Readonly<Record<string, string>>): boolean {
-  const tags = z.record(z.string(), z.string()).safeParse(outputs?.tagsAll).data;
-  return type === clusterType && tags !== undefined && isOwn({ tags }, own);
 }
 
 /** Every id and ARN of states' resources. */

@@ -71,7 +71,10 @@ describe.skipIf(venvPython.program === undefined)(needing(venvPython, "leftovers
   it("go, in the order of what holds what, and nobody else's do", async () => {
     const before = await account.find(others, "triton-bench-bbbbbbb2");
     const known = made.map((arn): Found => ({ tags: own, ...identified(arn) }));
-    const backend = { allResources: () => Promise.resolve([{ id: "in-a-state" }]) };
+    const backend = {
+      allResources: () => Promise.resolve([{ id: "in-a-state" }]),
+      resources: () => Promise.resolve([]),
+    };
     const remaining = await removeLeftovers(
       { stack, owner, name },
       backend,
