@@ -39,6 +39,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
   /** What the account had before, and must have at the end of each test. */
   let foreign: readonly Stored[];
   let env: Readonly<Record<string, string>>;
+  const opened: PulumiBackend[] = [];
 
   beforeAll(async () => {
     account = new SimulatedAccount({ patience: 200 });
@@ -51,7 +52,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
       [markVariable]: folder,
     };
-    backend = new PulumiBackend({ ...fixtureOptions, env });
+    backend = open();
     await backend.create(
       "neighbour",
       {
@@ -70,7 +71,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
 
   afterAll(async () => {
     await killMarked(folder);
-    backend.close();
+    for (const one of opened) one.close();
     account.remove();
     rmSync(folder, { recursive: true, force: true });
   });
@@ -80,6 +81,12 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
     expect(account.resources()).toEqual(foreign);
     expect(await backend.tagged(benchmarkTag)).toEqual([]);
   });
+
+  function open(): PulumiBackend {
+    const one = new PulumiBackend({ ...fixtureOptions, env });
+    opened.push(one);
+    return one;
+  }
 
   function put(type: string, id: string, tagsAll: Readonly<Record<string, string>>): void {
     transact(account.file, (there) => {
@@ -120,7 +127,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
   /** `bench:cluster` in this process. */
   async function bench(id: string, load: Load, signal = new AbortController().signal): Promise<RunResult> {
     return runBenchmark(fixtureRun(options(id)), {
-      backend: new PulumiBackend({ ...fixtureOptions, env }),
+      backend: open(),
       account: new LeftoverAccount(account.file),
       interruption: { first: signal, second: new AbortController().signal },
       ...{ load, pause: () => Promise.resolve(), say: () => undefined },
@@ -131,7 +138,8 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
   function start(id: string) {
     const script = path.join(projectRoot, "test", "support", "aws", "run-benchmark.ts");
     return execa(process.execPath, ["--import", "tsx", script, JSON.stringify(options(id))], {
-      ...{ cwd: projectRoot, env, reject: false },
+      // What it leaves when it is killed goes with the folder.
+      ...{ cwd: projectRoot, env: { ...env, TMPDIR: folder }, reject: false },
     });
   }
 
@@ -144,7 +152,7 @@ describe.skipIf(missing.length > 0)(clusterSuite("benchmark clusters under the e
   /** The sweep, so many hours from now. */
   function reap(hours: number): Promise<readonly SweptStack[]> {
     const openAccount: OpenAccount = () => new LeftoverAccount(account.file, () => hours * hour);
-    return sweep(new PulumiBackend({ ...fixtureOptions, env }), openAccount, {
+    return sweep(open(), openAccount, {
       ...{ destroys: true, pause: () => Promise.resolve(), say: () => undefined },
     });
   }
