@@ -3,14 +3,8 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import yaml from "js-yaml";
 import { projectRoot } from "../setup/places.ts";
-import {
-  fileOf,
-  readProject,
-  readStackConfig,
-  readStackFile,
-  type StackConfig,
-  type StackFile,
-} from "../stack/config.ts";
+import { fileOf, readStackConfig, readStackFile, type StackConfig, type StackFile } from "../stack/config.ts";
+import { projectSeenFrom } from "../stack/project-folder.ts";
 
 /**
  * Where Pulumi keeps what belongs to this machine's stack: its state, the passphrase that encrypts it, and its config
@@ -42,7 +36,7 @@ export function openHome(): LocalHome {
   makePassphrase(passphrase);
   // It would win over the file, and is another stack's.
   delete process.env.PULUMI_CONFIG_PASSPHRASE;
-  writeProject(workDir);
+  writeIfChanged(path.join(workDir, "Pulumi.yaml"), projectSeenFrom(workDir));
   return {
     state,
     runningFile: path.join(home, "running"),
@@ -68,17 +62,6 @@ function makePassphrase(file: string): void {
 /** The machine's config of its stack. Throws all problems at once. */
 export function readLocalConfig({ stackFile }: LocalHome): StackConfig {
   return readStackConfig(stackFile, fileOf(stackName));
-}
-
-/** The project's Pulumi.yaml, seen from another folder. */
-function writeProject(workDir: string): void {
-  const project = readProject();
-  const providers = project.plugins.providers.map((plugin) => ({
-    ...plugin,
-    path: path.resolve(projectRoot, plugin.path),
-  }));
-  const main = path.relative(workDir, path.join(projectRoot, project.main));
-  writeIfChanged(path.join(workDir, "Pulumi.yaml"), yaml.dump({ ...project, main, plugins: { providers } }));
 }
 
 /** The machine's stack file follows the committed one, and keeps what was set here. */

@@ -62,6 +62,8 @@ export function iamRole(
       name: roleName,
       ...(description === undefined ? {} : { description }),
       assumeRolePolicy: pulumi.jsonStringify(trust),
+      // A policy whose attachment was cut off is in no state, and would hold the role for ever.
+      forceDetachPolicies: true,
     },
     opts,
   );

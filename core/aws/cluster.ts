@@ -28,7 +28,7 @@ export function planCluster(
     access: accessEntries(cluster, names),
     addons: planAddons(cluster, names, tags),
     nodeGroups: poolsOf(config, eks).map((pool) => planNodeGroup(pool, section)),
-    controllers: planControllers(cluster, names, section),
+    controllers: planControllers(cluster, names, section, tags),
   };
 }
 

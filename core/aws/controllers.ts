@@ -78,9 +78,10 @@ export function planControllers(
   { charts, version }: ClusterConfig,
   names: AwsNames,
   { autoscaler }: Pick<KubernetesSection, "autoscaler">,
+  tags: Tags,
 ): ControllerPlan[] {
   return [
-    loadBalancerController(charts.loadBalancerController, names),
+    loadBalancerController(charts.loadBalancerController, names, tags),
     clusterAutoscaler(charts.clusterAutoscaler, names, version),
     { chart: release("external-secrets", "external-secrets", charts.externalSecrets, {}) },
     ...(autoscaler?.kind === "keda" ? [{ chart: release("keda", "keda", charts.keda, {}) }] : []),
@@ -92,7 +93,7 @@ export function planControllers(
  * Service of type LoadBalancer to it is off: ours name its class, and while the controller is away no Service could be made.
  * Keys: kubernetes-sigs/aws-load-balancer-controller, helm/aws-load-balancer-controller/values.yaml, v2.17.1 to v3.5.0.
  */
-function loadBalancerController(chart: ChartConfig, names: AwsNames): ControllerPlan {
+function loadBalancerController(chart: ChartConfig, names: AwsNames, tags: Tags): ControllerPlan {
   const name = "aws-load-balancer-controller";
   const role = podRole(names, "load-balancer", [`kube-system:${name}`], {
     policy: loadBalancerControllerPolicy(names),
@@ -105,6 +106,8 @@ function loadBalancerController(chart: ChartConfig, names: AwsNames): Controller
       replicaCount: 2,
       priorityClassName: "system-cluster-critical",
       enableServiceMutatorWebhook: false,
+      // Security groups that it makes for all of them are the stack's too.
+      defaultTags: tags,
     }),
     vpcIdValue: "vpcId",
     role,

@@ -34,7 +34,7 @@ async function resourcesOf(stack: string): Promise<readonly PolicyResource[]> {
   ];
 }
 
-describe.each(["dev", "prod-base", "prod"])("the stack %s", (stack) => {
+describe.each(["bench", "dev", "prod-base", "prod"])("the stack %s", (stack) => {
   it("passes the policies of its environment", async () => {
     const settings = { environment: environmentOf(readStack(stack).config), config: noConfig };
     const verdicts = evaluate(policyRules, await resourcesOf(stack), settings);

@@ -34,6 +34,7 @@ exec ${tritonFolder}/bin/tritonserver --backend-directory=${tritonFolder}/backen
 `;
 
 const requirements = "test/support/cluster-image-requirements.txt";
+const motoRequirements = "test/support/moto-requirements.txt";
 const simulator = "components/local/llm_simulator";
 
 /**
@@ -107,6 +108,7 @@ function inputs(): readonly string[] {
     "requirements.txt",
     "test/support/debian.ts",
     requirements,
+    motoRequirements,
     ...python.sort().map((name) => path.join(simulator, name)),
   ];
   return files.map((file) => hashFile(projectRoot, file).sha256);

@@ -4,7 +4,7 @@ import path from "node:path";
 import { execa } from "execa";
 import yaml from "js-yaml";
 import * as z from "zod";
-import { readProject } from "../../commands/stack/config.ts";
+import { projectSeenFrom } from "../../commands/stack/project-folder.ts";
 import { projectRoot } from "./tools.ts";
 
 const stackFileSchema = z.looseObject({ config: z.record(z.string(), z.unknown()).default({}) });
@@ -58,13 +58,9 @@ export class TestStack {
     const directory = mkdtempSync(path.join(tmpdir(), "tp-stack-"));
     const stack = new TestStack(directory, options.name ?? "test", env);
     mkdirSync(stack.state);
-    const project = readProject();
-    const providers = [...project.plugins.providers, ...(options.providers ?? [])].map((plugin) => ({
-      ...plugin,
-      path: path.resolve(projectRoot, plugin.path),
-    }));
-    const main = path.relative(directory, options.main ?? path.join(projectRoot, project.main));
-    stack.#write("Pulumi.yaml", { ...project, main, plugins: { providers } });
+    const { main, providers } = options;
+    const project = projectSeenFrom(directory, { main, providers });
+    writeFileSync(path.join(directory, "Pulumi.yaml"), project);
     await stack.#init(config);
     return stack;
   }

@@ -2,6 +2,7 @@ import { costOf } from "../../cost/cost.ts";
 import { regionPrices } from "../../cost/items.ts";
 import { prices } from "../../cost/prices.ts";
 import { resourceItems } from "../../cost/resources.ts";
+import { longestLifeHours } from "../../ephemeral/lifetime.ts";
 import { mapLimit, numberLimit, textsLimit } from "../limit.ts";
 import { mainContainersOf, podOf, selects, stackType } from "../resources.ts";
 import { everywhere, onlyInBench, onlyInProd, strictInProd, violation } from "../rule.ts";
@@ -46,7 +47,7 @@ const maxHourlyCost = numberLimit(
   { dev: 40, staging: 80, prod: 300, bench: 150 },
 );
 const minReplicas = numberLimit("minReplicas", "Replicas that what serves has at least", 2);
-const maxHours = numberLimit("maxHours", "Hours that a benchmark cluster may live", 72);
+const maxHours = numberLimit("maxHours", "Hours that a benchmark cluster may live", longestLifeHours);
 
 export const stackRules: readonly PolicyRule[] = [
   {
