@@ -10,7 +10,7 @@ import { runProgram, type Report } from "./run-program.ts";
 import { runSteps } from "./steps.ts";
 
 /** The load generator for gRPC, as ghz/go.mod pins it. */
-export const ghzVersion = "0.93.0";
+export const ghzVersion = "0.121.0";
 
 const ghzPackage = "github.com/bojand/ghz/cmd/ghz";
 const moduleFolder = fileURLToPath(new URL("ghz/", import.meta.url));

@@ -39,11 +39,12 @@ export function measured(calls: readonly Call[], { from, to }: Window): Measured
   };
 }
 
-/** From the begin of the first call to the end of the last: the window of a fixed number of calls. */
+/** From the begin of the first call to the end of the last: the window of a fixed number of calls. All of them are inside. */
 export function windowOf(calls: readonly Call[]): Window {
   let [from, to] = [Infinity, -Infinity];
   for (const { endedAt, latencyMs } of calls) {
-    from = Math.min(from, endedAt - latencyMs);
+    // A call that failed at once took no time, and ends after the begin all the same.
+    from = Math.min(from, endedAt - Math.max(latencyMs, 0.001));
     to = Math.max(to, endedAt);
   }
   return calls.length === 0 ? { from: 0, to: 0 } : { from, to };

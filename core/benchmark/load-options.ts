@@ -74,7 +74,8 @@ export function parseLoad(
   };
   const number = (option: keyof LoadText, given: string, rule: NumberRule): number | undefined => {
     const value = given.trim() === "" ? Number.NaN : Number(given);
-    const fits = value >= rule.least && value <= rule.most && (rule.isWhole !== true || Number.isInteger(value));
+    const fits =
+      value >= rule.least && value <= rule.most && (rule.isWhole !== true || Number.isInteger(value));
     if (fits) return value;
     const kind = rule.isWhole === true ? "whole number" : "number";
     const range = `from ${String(rule.least)} to ${String(rule.most)}`;
@@ -93,7 +94,11 @@ export function parseLoad(
   const isProtocol = protocol === "http" || protocol === "grpc" || protocol === "both";
   if (!isProtocol) report("protocol", `there is no protocol \`${protocol}\``, "write http, grpc or both");
   if (text.seconds !== undefined && text.requests !== undefined)
-    report("requests", "a point ends by time or by its calls, and not by both", "leave out --seconds or this");
+    report(
+      "requests",
+      "a point ends by time or by its calls, and not by both",
+      "leave out --seconds or this",
+    );
   const seconds = number("seconds", text.seconds ?? defaults.seconds, {
     ...{ least: 0.5, most: 3_600, example: "5" },
   });
@@ -110,7 +115,8 @@ export function parseLoad(
   const batchSizes = text["batch-size"]
     ?.split(",")
     .flatMap(
-      (size) => number("batch-size", size, { least: 1, most: 65_536, isWhole: true, example: "1,8,32" }) ?? [],
+      (size) =>
+        number("batch-size", size, { least: 1, most: 65_536, isWhole: true, example: "1,8,32" }) ?? [],
     );
   const limit = text["latency-limit"];
   const latencyLimit = limit === undefined ? undefined : parseDuration(limit);

@@ -69,10 +69,7 @@ export function planLoads(
   });
   problems.push(...shapeProblems(chosen, settings));
 
-  const seriesOf = (
-    { model, payload }: (typeof prepared)[number],
-    protocol: Protocol,
-  ): PlannedSeries => {
+  const seriesOf = ({ model, payload }: (typeof prepared)[number], protocol: Protocol): PlannedSeries => {
     const objective = model.spec.objectives.latencyP99;
     const limit = settings.latencyLimitMs ?? (objective === undefined ? undefined : objective / 1_000);
     return {
@@ -85,7 +82,10 @@ export function planLoads(
   const loads =
     settings.mix === undefined
       ? prepared.flatMap((each) =>
-          settings.protocols.map((protocol): Load => ({ series: [seriesOf(each, protocol)], levels: single })),
+          settings.protocols.map((protocol): Load => ({
+            series: [seriesOf(each, protocol)],
+            levels: single,
+          })),
         )
       : settings.protocols.map((protocol) => {
           // A mix is of one batch size per model: the first.
@@ -123,7 +123,9 @@ function choose(
   if (named === undefined) {
     const chosen = models.filter(({ spec }) => {
       const reason =
-        spec.upstream === undefined ? unloadable(spec) : "it calls an external API, and is loaded only by its name";
+        spec.upstream === undefined
+          ? unloadable(spec)
+          : "it calls an external API, and is loaded only by its name";
       if (reason !== undefined) notes.push(`${spec.name} is left out: ${reason}`);
       return reason === undefined;
     });
@@ -153,7 +155,10 @@ function choose(
 }
 
 /** 1, and the sizes that the scheduler prefers. */
-function batchSizesOf({ maxBatchSize, batching }: ModelSpec, { batchSizes }: LoadSettings): readonly number[] {
+function batchSizesOf(
+  { maxBatchSize, batching }: ModelSpec,
+  { batchSizes }: LoadSettings,
+): readonly number[] {
   if (maxBatchSize === 0) return [1];
   if (batchSizes !== undefined) return batchSizes.filter((size) => size <= maxBatchSize);
   const preferred = batching?.preferredBatchSizes ?? [];
@@ -167,7 +172,8 @@ function batchProblems({ name, maxBatchSize }: ModelSpec, { batchSizes = [] }: L
     .map((size) => ({
       ...{ file: commandLine, path: "--batch-size" },
       message: `\`${name}\` takes ${String(most)} at most, and ${String(size)} is asked for`,
-      hint: maxBatchSize === 0 ? "it has no batch dimension: leave the model or the size out" : "leave it out",
+      hint:
+        maxBatchSize === 0 ? "it has no batch dimension: leave the model or the size out" : "leave it out",
     }));
 }
 
@@ -178,7 +184,9 @@ function payloadFor(
 ): { readonly payload?: Payload; readonly problems: readonly Problem[] } {
   if (payloadFile !== undefined) {
     const read = filePayload(spec, size, payloadFile);
-    return "value" in read ? { payload: read.value, problems: [] } : { problems: size === 1 ? read.problems : [] };
+    return "value" in read
+      ? { payload: read.value, problems: [] }
+      : { problems: size === 1 ? read.problems : [] };
   }
   if (spec.inputs.length === 0) {
     const message = `the spec of \`${spec.name}\` lists no inputs, so that no request can be made of it`;

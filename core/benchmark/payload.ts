@@ -159,15 +159,18 @@ export function filePayload(
     const dataType = dataTypeOf(datatype);
     if (dataType === undefined) return [];
     if (declared !== undefined && declared.dataType !== dataType)
-      return report("datatype", `${datatype}, and the spec says ${wireType(declared.dataType)}`, "write that");
+      return report(
+        "datatype",
+        `${datatype}, and the spec says ${wireType(declared.dataType)}`,
+        "write that",
+      );
     const values = flat(data);
     if (values.length !== elements(shape)) {
       const wanted = `the shape ${JSON.stringify(shape)} holds ${String(elements(shape))}`;
       return report("data", `${String(values.length)} values, and ${wanted}`, "mend one of the two");
     }
     try {
-      if (spec.maxBatchSize === 0)
-        return [{ name, datatype, shape, bytes: encodeValues(dataType, values) }];
+      if (spec.maxBatchSize === 0) return [{ name, datatype, shape, bytes: encodeValues(dataType, values) }];
       const [rows = 0, ...row] = shape;
       if (rows === 0)
         return report("shape", "there is no row", "write the batch dimension first, as in [1, 4]");
