@@ -7,6 +7,7 @@ import { parseLoad, commandLine } from "../core/benchmark/load-options.ts";
 import { planLoads, type Load, type LoadPlan, type ServedModel } from "../core/benchmark/load-plan.ts";
 import type { Benchmark, Point } from "../core/benchmark/result.ts";
 import { requestRate } from "../core/benchmark/stop.ts";
+import { omit } from "../core/objects.ts";
 import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
 import { generatorChoices, localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
 import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
@@ -68,23 +69,25 @@ export async function main(args: string[]): Promise<void> {
       const instances = new Map<string, number>();
       for (const { model } of loaded)
         instances.set(model.spec.name, await instancesOf(target.endpoint, model));
-      const generatorOf = await localGenerators(plan, target.endpoint, { choice, signal });
+      const { endpoint } = target;
+      const replicasOf = (server: string): number => target.groups.get(server)?.replicas ?? 1;
+      const generatorOf = await localGenerators(plan, { endpoint, choice, replicasOf, signal });
       const now = new Date();
       const frame: Frame = {
         ...{ id: newId(now), started: now, target, generatorOf, instances },
         tritonVersion: await tritonVersion(target.endpoint),
         commit: await commitHere(),
-        load: withoutSecrets(values),
+        load: loadFacts(values),
       };
       return measureAll(plan, frame, { settings: load.value, folder: folderOf(out), signal });
     },
   );
-  if (outcome.result === undefined)
-    throw new UserError("Stopped before the first point", "nothing is written");
-  console.log(summary(outcome.result));
-  console.log(`${outcome.file}\nNext: npm run bench:report -- ${outcome.file}`);
+  const { written, interrupted } = outcome;
+  if (written === undefined) throw new UserError("Stopped before the first point", "nothing is written");
+  console.log(summary(written.result));
+  console.log(`${written.file}\nNext: npm run bench:report -- ${written.file}`);
   // As a shell says it of a command that Ctrl-C ended.
-  if (outcome.interrupted) process.exitCode = 130;
+  if (interrupted) process.exitCode = 130;
 }
 
 const options = {
@@ -150,10 +153,9 @@ function withPayloads(
   return { value, problems };
 }
 
-/** What was asked for; where a key lies is nobody else's business. */
-function withoutSecrets(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const { "api-key-file": _key, ca: _ca, help: _help, "dry-run": _dryRun, out: _out, ...rest } = values;
-  return rest;
+/** What was asked for of the load; where a key lies is nobody else's business. */
+function loadFacts(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return omit(values, "api-key-file", "ca", "help", "dry-run", "out");
 }
 
 function describe({ loads, mostSeconds }: LoadPlan): string {
@@ -178,8 +180,8 @@ function spokenTime(seconds: number): string {
 }
 
 interface Outcome {
-  readonly result?: Benchmark;
-  readonly file: string;
+  /** The last that was written, which has everything; undefined where there is nothing. */
+  readonly written: { readonly result: Benchmark; readonly file: string } | undefined;
   readonly interrupted: boolean;
 }
 
@@ -190,7 +192,7 @@ async function measureAll(
   { settings, folder, signal }: MeasureOptions,
 ): Promise<Outcome> {
   const done: MeasuredSeries[] = [];
-  let [result, file]: [Benchmark | undefined, string] = [undefined, ""];
+  const written: { result: Benchmark; file: string }[] = [];
   await runSteps(
     loads.map((load) => ({
       title: titleOf(load),
@@ -208,13 +210,12 @@ async function measureAll(
         });
         done.push(...measured.filter(({ points }) => points.length > 0));
         if (done.length === 0) return;
-        result = resultOf(frame, done, new Date());
-        const made = result;
-        file = await writingTo(folder, () => writeResult(folder, made));
+        const result = resultOf(frame, done, new Date());
+        written.push({ result, file: await writingTo(folder, () => writeResult(folder, result)) });
       },
     })),
   );
-  return { file, interrupted: signal.aborted, ...(result === undefined ? {} : { result }) };
+  return { written: written.at(-1), interrupted: signal.aborted };
 }
 
 interface MeasureOptions {

@@ -68,9 +68,8 @@ export function parseLoad(
   text: LoadText,
 ): { readonly value: LoadSettings } | { readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  const report = (option: keyof LoadText, message: string, hint: string): undefined => {
+  const report = (option: keyof LoadText, message: string, hint: string): void => {
     problems.push({ file: commandLine, path: `--${option}`, message, hint });
-    return undefined;
   };
   const number = (option: keyof LoadText, given: string, rule: NumberRule): number | undefined => {
     const value = given.trim() === "" ? Number.NaN : Number(given);
@@ -79,7 +78,8 @@ export function parseLoad(
     if (fits) return value;
     const kind = rule.isWhole === true ? "whole number" : "number";
     const range = `from ${String(rule.least)} to ${String(rule.most)}`;
-    return report(option, `\`${given}\` is no ${kind} ${range}`, `write it like --${option} ${rule.example}`);
+    report(option, `\`${given}\` is no ${kind} ${range}`, `write it like --${option} ${rule.example}`);
+    return undefined;
   };
 
   const concurrency = concurrencyOf(text.concurrency ?? defaults.concurrency);

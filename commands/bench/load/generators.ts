@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
+import type { Protocol } from "../../../core/benchmark/load-options.ts";
 import type { LoadPlan, PlannedSeries } from "../../../core/benchmark/load-plan.ts";
 import { findProgram } from "../../setup/find-program.ts";
 import { setUpGhz } from "../../setup/ghz.ts";
@@ -10,7 +11,7 @@ import type { StackEndpoint } from "../../stack/endpoint.ts";
 import { autocannonGenerator } from "./autocannon.ts";
 import type { LoadGenerator } from "./generator.ts";
 import { ghzGenerator } from "./ghz.ts";
-import { findPerfAnalyzer, type Shell } from "./perf-analyzer.ts";
+import { findPerfAnalyzer, perfAnalyzerLimit, type Shell } from "./perf-analyzer.ts";
 
 export const generatorChoices = ["auto", "perf_analyzer", "bundled"] as const;
 export type GeneratorChoice = (typeof generatorChoices)[number];
@@ -36,26 +37,53 @@ const thisMachine: Shell = {
   },
 };
 
+export interface GeneratorOptions {
+  readonly endpoint: StackEndpoint;
+  readonly choice: GeneratorChoice;
+  readonly replicasOf: (server: string) => number;
+  readonly signal: AbortSignal;
+}
+
 /**
- * What makes the load from this machine: perf_analyzer where it is on PATH, else autocannon for HTTP and ghz for gRPC, which
- * is built once. Throws where one is wanted that cannot be used.
+ * What makes the load from this machine: perf_analyzer where it is on PATH and can, else autocannon for HTTP and ghz for gRPC,
+ * which is built once. Throws where one is wanted that cannot be used.
  */
 export async function localGenerators(
   { loads }: LoadPlan,
-  endpoint: StackEndpoint,
-  { choice, signal }: { readonly choice: GeneratorChoice; readonly signal: AbortSignal },
+  { endpoint, choice, replicasOf, signal }: GeneratorOptions,
 ): Promise<(series: PlannedSeries) => LoadGenerator> {
   const perfAnalyzer = await perfAnalyzerHere(endpoint, choice, signal);
-  if (perfAnalyzer !== undefined) return () => perfAnalyzer;
-  const protocols = new Set(loads.flatMap(({ series }) => series.map(({ protocol }) => protocol)));
+  const all = loads.flatMap(({ series }) => series);
+  const limitOf = (series: PlannedSeries): string | undefined =>
+    perfAnalyzerLimit(series, replicasOf(series.model.server));
+  const limited = all.find((series) => limitOf(series) !== undefined);
+  if (choice === "perf_analyzer" && limited !== undefined)
+    throw new UserError(
+      `${limited.model.spec.name}: ${limitOf(limited) ?? ""}`,
+      "leave out --generator, or name other models",
+    );
+  const bundled = all.filter((series) => perfAnalyzer === undefined || limitOf(series) !== undefined);
+  const own = await bundledGenerators(new Set(bundled.map(({ protocol }) => protocol)), endpoint);
+  return (series) => {
+    const generator = (bundled.includes(series) ? undefined : perfAnalyzer) ?? own[series.protocol];
+    if (generator === undefined) throw new Error(`nothing makes load over ${series.protocol}`);
+    return generator;
+  };
+}
+
+async function bundledGenerators(
+  protocols: ReadonlySet<Protocol>,
+  endpoint: StackEndpoint,
+): Promise<Partial<Readonly<Record<Protocol, LoadGenerator>>>> {
   if (protocols.has("http") && endpoint.isEncrypted)
     throw new UserError(
       "HTTP over TLS cannot be measured from here: autocannon checks no certificate, and would tell whoever answers the API key",
       "measure --protocol grpc, which ghz checks, or inside the cluster with --in-cluster",
     );
-  const http = autocannonGenerator();
-  const grpc = protocols.has("grpc") ? ghzGenerator(await setUpGhz()) : undefined;
-  return ({ protocol }) => (protocol === "grpc" && grpc !== undefined ? grpc : http);
+  return {
+    http: autocannonGenerator(),
+    ...(protocols.has("grpc") ? { grpc: ghzGenerator(await setUpGhz()) } : {}),
+  };
 }
 
 async function perfAnalyzerHere(

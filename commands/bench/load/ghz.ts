@@ -26,9 +26,9 @@ async function run(program: string, job: LoadJob): Promise<readonly Call[]> {
   // For its owner alone: the metadata may hold an API key, which in arguments everybody would see.
   const folder = mkdtempSync(path.join(tmpdir(), "triton-bench-ghz-"));
   try {
-    const [request, metadata, output] = ["request.bin", "metadata.json", "calls.json"].map((name) =>
-      path.join(folder, name),
-    ) as [string, string, string];
+    const request = path.join(folder, "request.bin");
+    const metadata = path.join(folder, "metadata.json");
+    const output = path.join(folder, "calls.json");
     const { series, endpoint } = job;
     writeFileSync(request, grpcRequest(series.model.spec.name, series.payload));
     writeFileSync(

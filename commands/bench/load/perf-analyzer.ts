@@ -1,4 +1,5 @@
 import type { Call } from "../../../core/benchmark/calls.ts";
+import type { PlannedSeries } from "../../../core/benchmark/load-plan.ts";
 import { perfAnalyzerData } from "../../../core/benchmark/payload.ts";
 import { lastWords } from "../../setup/run-program.ts";
 import { UserError } from "../../setup/user-error.ts";
@@ -35,7 +36,17 @@ export async function findPerfAnalyzer(
   };
 }
 
-/** What perf_analyzer returns where its windows differ too much, or a call failed; its export is written all the same or not. */
+/**
+ * Why perf_analyzer cannot measure a series; undefined where it can. Of an ensemble it wants the statistics of every step from
+ * before and after, and fails where the balancer asks another replica the second time.
+ */
+export function perfAnalyzerLimit({ model }: PlannedSeries, replicas: number): string | undefined {
+  return model.spec.ensemble !== undefined && replicas > 1
+    ? "perf_analyzer cannot measure an ensemble behind a balancer with several replicas"
+    : undefined;
+}
+
+/** How it tells of the first call that failed. */
 const failedCall = /Thread \[\d+\] had error: (.*)/;
 
 async function run(shell: Shell, job: LoadJob, apiKeyFile: string | undefined): Promise<readonly Call[]> {
@@ -66,7 +77,7 @@ async function run(shell: Shell, job: LoadJob, apiKeyFile: string | undefined): 
  * one that has it then.
  */
 function scriptOf(apiKeyFile: string | undefined): string {
-  const key = apiKeyFile === undefined ? "" : ` -H "x-api-key: $(cat ${apiKeyFile})"`;
+  const key = apiKeyFile === undefined ? "" : ` -H "x-api-key:$(cat ${apiKeyFile})"`;
   return [
     'folder=$(mktemp -d) && trap \'rm -rf "$folder"\' EXIT && cat > "$folder/input.json"',
     `perf_analyzer "$@"${key} --input-data "$folder/input.json" --profile-export-file "$folder/calls.json" >&2`,
@@ -86,10 +97,11 @@ function argumentsOf({ series, endpoint, concurrency, bound }: LoadJob): string[
   const { protocol, batchSize, model } = series;
   const { isEncrypted, caFile } = endpoint;
   return [
-    ...["-m", model.spec.name, "-i", protocol],
+    // With its version, it takes its own statistics of any replica for right; without, those of two are none.
+    ...["-m", model.spec.name, "-x", model.version, "-i", protocol],
     ...["-u", protocol === "http" ? endpoint.http.replace(/\/$/, "") : endpoint.grpc],
     ...(model.spec.maxBatchSize > 0 ? ["-b", String(batchSize)] : []),
-    ...["-H", `x-triton-server: ${model.server}`],
+    ...["-H", `x-triton-server:${model.server}`],
     ...(isEncrypted && protocol === "grpc" ? ["--ssl-grpc-use-ssl"] : []),
     ...(caFile === undefined || !isEncrypted
       ? []

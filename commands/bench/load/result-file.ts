@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { execa } from "execa";
-import type { LoadText } from "../../../core/benchmark/load-options.ts";
 import { benchmarkSchema, type Benchmark, type Series } from "../../../core/benchmark/result.ts";
 import { present } from "../../../core/objects.ts";
 import { sha256 } from "../../../core/spec/artifacts.ts";
@@ -20,7 +19,7 @@ export interface Frame {
   readonly tritonVersion: string;
   readonly commit: string | undefined;
   /** As the user asked for it. */
-  readonly load: LoadText & Readonly<Record<string, unknown>>;
+  readonly load: Readonly<Record<string, unknown>>;
   readonly generatorOf: (series: MeasuredSeries["planned"]) => LoadGenerator;
   /** Of a model on one replica, by its name. */
   readonly instances: ReadonlyMap<string, number>;

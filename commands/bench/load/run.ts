@@ -1,4 +1,4 @@
-import { measured, windowOf, type Call } from "../../../core/benchmark/calls.ts";
+import { measured, windowOf, type Call, type Window } from "../../../core/benchmark/calls.ts";
 import { gpuUse, serverSide } from "../../../core/benchmark/counters.ts";
 import type { Bound, LoadSettings } from "../../../core/benchmark/load-options.ts";
 import type { Load, PlannedSeries } from "../../../core/benchmark/load-plan.ts";
@@ -113,9 +113,7 @@ async function measurePoint(
   }
   const { before, after, all } = await reading;
   if (signal.aborted) return undefined;
-  // One that gave up in the warm-up has its failure there.
-  const counted =
-    window.to === undefined || Date.now() < window.to ? windowOf(calls) : { from, to: window.to };
+  const counted = windowFor(calls, window, started);
   const server = serverSide(series.model.spec.name, before, after);
   const gpus = gpuUse(all);
   return {
@@ -126,4 +124,16 @@ async function measurePoint(
     ...(server === undefined ? {} : { server }),
     ...(gpus.length === 0 ? {} : { gpus }),
   };
+}
+
+/** What of the calls counts: a program takes a moment to start, and one that gave up in the warm-up has its failure there. */
+function windowFor(
+  calls: readonly Call[],
+  { from, to }: { readonly from: number; readonly to?: number },
+  started: number,
+): Window {
+  const whole = windowOf(calls);
+  if (to === undefined || whole.to <= from) return whole;
+  const late = Math.max(0, whole.from - started);
+  return { from: from + late, to: Math.min(to + late, whole.to) };
 }
