@@ -9,11 +9,15 @@ import type { Benchmark, Point } from "../core/benchmark/result.ts";
 import { requestRate } from "../core/benchmark/stop.ts";
 import { omit } from "../core/objects.ts";
 import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
+import { sdkImage } from "../core/kubernetes/benchmark-job.ts";
+import { withClusterJob } from "./bench/load/cluster-job.ts";
+import type { LoadGenerator } from "./bench/load/generator.ts";
 import { generatorChoices, localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
+import { perfAnalyzerLimit } from "./bench/load/perf-analyzer.ts";
 import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
 import { measure, type MeasuredSeries } from "./bench/load/run.ts";
-import { benchTarget, payloadFilename } from "./bench/load/target.ts";
-import { instancesOf, tritonVersion } from "./bench/load/triton.ts";
+import { benchTarget, payloadFilename, type BenchTarget } from "./bench/load/target.ts";
+import { instancesOf, plannedInstances, tritonVersion } from "./bench/load/triton.ts";
 import { stoppable } from "./files/ending.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
@@ -37,6 +41,7 @@ const help = `Measures models that are served: npm run bench [-- options]
   --payload [name=]<file>   a request as a client POSTs it (default: the model's ${payloadFilename}, else generated)
   --shape <input>:3,224,224 for inputs of variable size
   --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (autocannon, ghz)
+  --in-cluster              the load comes from a Job in the cluster, with perf_analyzer; --image <reference> of it
   --http, --grpc <address>  other addresses than the stack's own
   --api-key-file, --ca      files with an API key, and with the authorities of its certificate
   --allow-cost              for models whose calls cost money
@@ -54,33 +59,27 @@ export async function main(args: string[]): Promise<void> {
   const choice = generatorChoice(generator);
   const load = parseLoad(rest);
   if ("problems" in load) throw new ProblemsError(load.problems);
-  const target = await benchTarget({ ...rest, target: name, inCluster: false });
+  const inCluster = values["in-cluster"];
+  const target = await benchTarget({ ...rest, target: name, inCluster });
   const models = withPayloads(target.models, payload ?? []);
-  const { value: plan, problems } = planLoads(models.value, load.value);
+  const { value: planned, problems } = planLoads(models.value, load.value);
   refuse([...models.problems, ...problems]);
-  for (const note of [...plan.notes, ...target.notes]) console.error(`Note: ${note}`);
+  const { plan, notes } = inCluster ? forPerfAnalyzer(planned, target) : { plan: planned, notes: [] };
+  for (const note of [...plan.notes, ...target.notes, ...notes]) console.error(`Note: ${note}`);
   console.error(describe(plan));
   if (dryRun) return;
 
+  const job: BenchJob = {
+    plan,
+    target,
+    choice,
+    settings: load.value,
+    folder: folderOf(out),
+    load: loadFacts(values),
+  };
   const outcome = await stoppable(
-    () => new Error("interrupted"),
-    async (signal) => {
-      const loaded = plan.loads.flatMap(({ series }) => series);
-      const instances = new Map<string, number>();
-      for (const { model } of loaded)
-        instances.set(model.spec.name, await instancesOf(target.endpoint, model));
-      const { endpoint } = target;
-      const replicasOf = (server: string): number => target.groups.get(server)?.replicas ?? 1;
-      const generatorOf = await localGenerators(plan, { endpoint, choice, replicasOf, signal });
-      const now = new Date();
-      const frame: Frame = {
-        ...{ id: newId(now), started: now, target, generatorOf, instances },
-        tritonVersion: await tritonVersion(target.endpoint),
-        commit: await commitHere(),
-        load: loadFacts(values),
-      };
-      return measureAll(plan, frame, { settings: load.value, folder: folderOf(out), signal });
-    },
+    () => new UserError("Stopped before the first point", "nothing is written"),
+    (signal) => (inCluster ? benchInside(job, values.image, signal) : benchFromHere(job, signal)),
   );
   const { written, interrupted } = outcome;
   if (written === undefined) throw new UserError("Stopped before the first point", "nothing is written");
@@ -106,6 +105,8 @@ const options = {
   payload: { type: "string", multiple: true },
   shape: { type: "string", multiple: true },
   generator: { type: "string", default: "auto" },
+  "in-cluster": { type: "boolean", default: false },
+  image: { type: "string" },
   ...endpointOptions,
   "allow-cost": { type: "boolean", default: false },
   out: { type: "string" },
@@ -179,6 +180,87 @@ function spokenTime(seconds: number): string {
   return seconds < 120 ? `${String(Math.ceil(seconds))} s` : `${String(Math.ceil(seconds / 60))} minutes`;
 }
 
+/** What is measured, how, and where the result goes. */
+interface BenchJob {
+  readonly plan: LoadPlan;
+  readonly target: BenchTarget;
+  readonly choice: GeneratorChoice;
+  readonly settings: Parameters<typeof measure>[1];
+  readonly folder: string;
+  /** As the user asked for it. */
+  readonly load: Readonly<Record<string, unknown>>;
+}
+
+/** The load comes from this machine, which asks Triton what it is. */
+async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcome> {
+  const { plan, target, choice } = job;
+  const { endpoint } = target;
+  const instances = new Map<string, number>();
+  for (const model of modelsIn(plan)) instances.set(model.spec.name, await instancesOf(endpoint, model));
+  const version = await tritonVersion(endpoint);
+  const replicasOf = (server: string): number => target.groups.get(server)?.replicas ?? 1;
+  const generatorOf = await localGenerators(plan, { endpoint, choice, replicasOf, signal });
+  return measureAll(job, await frameOf(job, { generatorOf, instances, tritonVersion: version }), signal);
+}
+
+/** The load comes from a pod; Triton itself is out of reach, and is what the stack's config says. */
+function benchInside(job: BenchJob, image: string | undefined, signal: AbortSignal): Promise<Outcome> {
+  const { plan, target } = job;
+  const { tritonRelease } = target.config;
+  if (target.cluster === undefined) throw new Error("the target is no cluster");
+  const models = modelsIn(plan);
+  const options = {
+    ...{ kubernetes: target.cluster, endpoint: target.endpoint, signal },
+    servers: [...new Set(models.map(({ server }) => server))],
+    image: image ?? sdkImage(tritonRelease),
+    // Starts of programs and slow answers come on top of the plan; a Job that nobody removes ends some time after.
+    deadline: Math.ceil((plan.mostSeconds ?? 3_600) * 2) + 900,
+    progress: (text: string) => {
+      console.error(`  ${text}`);
+    },
+  };
+  return withClusterJob(options, async ({ generator, endpoint }) => {
+    const instances = new Map(models.map((model) => [model.spec.name, plannedInstances(model)]));
+    const inside = { ...job, target: { ...target, endpoint } };
+    const generatorOf = (): LoadGenerator => generator;
+    const frame = await frameOf(inside, {
+      generatorOf,
+      instances,
+      tritonVersion: `release ${tritonRelease}`,
+    });
+    return measureAll(inside, frame, signal);
+  });
+}
+
+/** Without what perf_analyzer alone cannot measure. */
+function forPerfAnalyzer(
+  plan: LoadPlan,
+  { groups }: BenchTarget,
+): { readonly plan: LoadPlan; readonly notes: readonly string[] } {
+  const limits = new Map<Load, string>();
+  for (const load of plan.loads)
+    for (const series of load.series) {
+      const limit = perfAnalyzerLimit(series, groups.get(series.model.server)?.replicas ?? 1);
+      if (limit !== undefined) limits.set(load, `${series.model.spec.name} is left out: ${limit}`);
+    }
+  return {
+    plan: { ...plan, loads: plan.loads.filter((load) => !limits.has(load)) },
+    notes: [...new Set(limits.values())],
+  };
+}
+
+function modelsIn({ loads }: LoadPlan): readonly ServedModel[] {
+  return [...new Set(loads.flatMap(({ series }) => series.map(({ model }) => model)))];
+}
+
+async function frameOf(
+  { target, load }: BenchJob,
+  facts: Pick<Frame, "generatorOf" | "instances" | "tritonVersion">,
+): Promise<Frame> {
+  const started = new Date();
+  return { ...facts, id: newId(started), started, target, load, commit: await commitHere() };
+}
+
 interface Outcome {
   /** The last that was written, which has everything; undefined where there is nothing. */
   readonly written: { readonly result: Benchmark; readonly file: string } | undefined;
@@ -187,9 +269,9 @@ interface Outcome {
 
 /** Measures one load after the other. After each of them the file is whole, and has everything until then. */
 async function measureAll(
-  { loads }: LoadPlan,
+  { plan: { loads }, settings, folder }: BenchJob,
   frame: Frame,
-  { settings, folder, signal }: MeasureOptions,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   const done: MeasuredSeries[] = [];
   const written: { result: Benchmark; file: string }[] = [];
@@ -216,12 +298,6 @@ async function measureAll(
     })),
   );
   return { written: written.at(-1), interrupted: signal.aborted };
-}
-
-interface MeasureOptions {
-  readonly settings: Parameters<typeof measure>[1];
-  readonly folder: string;
-  readonly signal: AbortSignal;
 }
 
 function pointText(point: Point): string {

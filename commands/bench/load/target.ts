@@ -6,6 +6,7 @@ import { DockerCli, DockerError } from "../../../components/docker/cli.ts";
 import type { ServedModel } from "../../../core/benchmark/load-plan.ts";
 import { groupPrice } from "../../../core/benchmark/price.ts";
 import type { Benchmark } from "../../../core/benchmark/result.ts";
+import { sectionOf } from "../../../core/aws/workload.ts";
 import { ec2Types } from "../../../core/capacity/nodes.ts";
 import { regionPrices } from "../../../core/cost/items.ts";
 import { prices } from "../../../core/cost/prices.ts";
@@ -26,6 +27,7 @@ import { endpointWith, type EndpointOptions, type StackEndpoint } from "../../st
 import { planStack } from "../../stack/kubernetes.ts";
 import { stackOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
+import type { ClusterJobOptions } from "./cluster-job.ts";
 import type { MetricsSource } from "./metrics.ts";
 
 /** What is measured: a platform that is up, as its description, plan and outputs know it. */
@@ -43,7 +45,7 @@ export interface BenchTarget {
   /** What is not known of it. */
   readonly notes: readonly string[];
   /** Of a cluster: what a Job inside it needs to know. */
-  readonly kubernetes?: KubernetesPlan;
+  readonly cluster?: ClusterJobOptions["kubernetes"];
 }
 
 export interface Group {
@@ -63,6 +65,12 @@ export interface TargetOptions extends EndpointOptions {
 export async function benchTarget(options: TargetOptions): Promise<BenchTarget> {
   if (options.target === stackName) return localTarget(options);
   const stack = readStack(options.target);
+  const { target } = stack.config;
+  if (options.inCluster && target !== "kubernetes" && target !== "eks")
+    throw new UserError(
+      `The stack \`${stack.stack}\` runs on the target ${target}, and --in-cluster is for a cluster`,
+      "leave --in-cluster out",
+    );
   switch (stack.config.target) {
     case "docker":
       return dockerTarget(stack, options);
@@ -177,7 +185,7 @@ async function clusterTarget(
   const { prices: regional } = regionPrices(prices, region);
   const hardware = nodeHardware(types);
   return {
-    ...{ target: config.target, stack: stack.stack, config, kubernetes },
+    ...{ target: config.target, stack: stack.stack, config, cluster: sectionOf(config) },
     endpoint: endpointWith(known, options),
     models: served(servers),
     groups: new Map(

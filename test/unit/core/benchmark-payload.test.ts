@@ -2,6 +2,7 @@ import fc from "fast-check";
 import protobuf from "protobufjs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, test } from "vitest";
+import * as z from "zod";
 import {
   filePayload,
   generatedPayload,
@@ -157,9 +158,8 @@ describe("on the wire", () => {
   });
 
   it("is for perf_analyzer a row each, which together are the same bytes", () => {
-    const { data } = perfAnalyzerData(payload, true) as {
-      data: Record<string, { content: { b64: string } }>[];
-    };
+    const rowSchema = z.record(z.string(), z.object({ content: z.object({ b64: z.string() }) }));
+    const { data } = z.object({ data: z.array(rowSchema) }).parse(perfAnalyzerData(payload, true));
     expect(data).toHaveLength(2);
     for (const { name, bytes } of payload.inputs) {
       const rows = data.map((row) => Buffer.from(row[name]?.content.b64 ?? "", "base64"));
