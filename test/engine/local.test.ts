@@ -91,7 +91,7 @@ describe.skipIf(missing.length > 0)(
       const { code, text } = await platform.run("start");
       expect(code, text).toBe(0);
       expect(text).toMatch(/gpu × 2 │ embedding-model │ 1 +│ ok/);
-      expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms │ ok/);
+      expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms +│ ok/);
       expect(text).toContain("simulator");
 
       const status = await platform.status();

@@ -77,8 +77,10 @@ describe("a generated request", () => {
 
 test("halves are rounded as IEEE 754 says", () => {
   const half = (value: number): string => encodeValues("FP16", [value]).readUInt16LE().toString(16);
-  expect([0, -0, 1, -2, 65_504, 65_519, 65_520, 2 ** -24, 2 ** -25, 2 ** -14, 0.1, NaN].map(half)).toEqual([
-    ...["0", "8000", "3c00", "c000", "7bff", "7bff", "7c00", "1", "0", "400", "2e66", "7e00"],
+  expect(
+    [0, -0, 1, -2, 65_504, 65_519, 65_520, 2 ** -24, 2 ** -25, 2 ** -14, 0.1, 1 + 0.55 / 1024, NaN].map(half),
+  ).toEqual([
+    ...["0", "8000", "3c00", "c000", "7bff", "7bff", "7c00", "1", "0", "400", "2e66", "3c01", "7e00"],
   ]);
 });
 
