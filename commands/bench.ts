@@ -43,7 +43,7 @@ const help = `Measures models that are served: npm run bench [-- options]
   --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (autocannon, ghz)
   --in-cluster              the load comes from a Job in the cluster, with perf_analyzer; --image <reference> of it
   --http, --grpc <address>  other addresses than the stack's own
-  --api-key-file, --ca      files with an API key, and with the authorities of its certificate
+  --api-key-file, --ca, --cert, --key  files with an API key, the balancer's authorities, a client's certificate
   --allow-cost              for models whose calls cost money
   --out <folder>            of the result (default: .local/benchmarks)
   --dry-run                 shows what would be measured`;
@@ -156,7 +156,7 @@ function withPayloads(
 
 /** What was asked for of the load; where a key lies is nobody else's business. */
 function loadFacts(values: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  return omit(values, "api-key-file", "ca", "help", "dry-run", "out");
+  return omit(values, "api-key-file", "ca", "cert", "key", "help", "dry-run", "out");
 }
 
 function describe({ loads, mostSeconds }: LoadPlan): string {

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { IJob } from "kubernetes-models/batch/v1";
 import type { INetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import type { ISecret } from "kubernetes-models/v1";
@@ -18,7 +19,7 @@ export interface BenchmarkJobArgs {
   readonly image: string;
   /** Seconds after which the Job ends, whatever is under way. */
   readonly deadline: number;
-  /** Whether there is a Secret with an API key or authorities. */
+  /** Whether there is a Secret with an API key or certificates. */
   readonly hasSecret: boolean;
 }
 
@@ -27,7 +28,11 @@ export const benchmarkFiles = {
   folder: "/run/benchmark",
   apiKey: "/run/benchmark/api-key",
   authorities: "/run/benchmark/ca.crt",
+  certificate: "/run/benchmark/tls.crt",
+  certificateKey: "/run/benchmark/tls.key",
 } as const;
+
+const fileNames = ["apiKey", "authorities", "certificate", "certificateKey"] as const;
 
 /** NVIDIA's image with perf_analyzer, of the release that is served. */
 export function sdkImage(release: Release): string {
@@ -95,7 +100,7 @@ interface Owned {
 /** What the pod reads as files. */
 export function benchmarkSecret(
   { id, uid }: Owned,
-  files: { readonly apiKey?: string; readonly authorities?: string },
+  files: Readonly<Partial<Record<Exclude<keyof typeof benchmarkFiles, "folder">, string>>>,
   kubernetes: Pick<KubernetesConfig, "namespace">,
 ): ISecret {
   return {
@@ -103,10 +108,12 @@ export function benchmarkSecret(
     kind: "Secret",
     metadata: { ...metadataOf(id, kubernetes), ownerReferences: [ownerOf(id, uid)] },
     type: "Opaque",
-    stringData: {
-      ...(files.apiKey === undefined ? {} : { "api-key": files.apiKey }),
-      ...(files.authorities === undefined ? {} : { "ca.crt": files.authorities }),
-    },
+    stringData: Object.fromEntries(
+      fileNames.flatMap((name) => {
+        const text = files[name];
+        return text === undefined ? [] : [[posix.basename(benchmarkFiles[name]), text]];
+      }),
+    ),
   };
 }
 

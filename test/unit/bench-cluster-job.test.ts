@@ -53,7 +53,7 @@ describe("the load of a pod", () => {
     kubernetes: { ...kubernetesSectionSchema.parse({ namespace: "serving" }), context: "there" },
     endpoint: {
       ...{ http: "https://triton-balancer.serving.svc:8000", grpc: "triton-balancer.serving.svc:8001" },
-      ...{ isEncrypted: true, apiKey: "tp-planted-key", caFile: at("ca.crt") },
+      ...{ isEncrypted: true, apiKey: "tp-planted-key", tls: { ca: at("ca.crt") } },
     },
     servers: ["gpu"],
     image: "registry.example.com/sdk:26.07",
@@ -65,15 +65,15 @@ describe("the load of a pod", () => {
   const removals = (): number =>
     read("asked")
       .split("\n")
-      .filter((line) => line.includes(' delete job ')).length;
+      .filter((line) => line.includes(" delete job ")).length;
 
   it("comes from perf_analyzer in it, by the authorities that it has there, and is removed afterwards", async () => {
     const seen = await withClusterJob(options(), ({ generator, endpoint }) => {
       expect(removals()).toBe(0);
-      return Promise.resolve({ ...generator, caFile: endpoint.caFile });
+      return Promise.resolve({ ...generator, ca: endpoint.tls.ca });
     });
     expect(seen).toMatchObject({ name: "perf_analyzer", version: "2.51.0", from: "node node-1" });
-    expect(seen.caFile).toBe("/run/benchmark/ca.crt");
+    expect(seen.ca).toBe("/run/benchmark/ca.crt");
     expect(removals()).toBe(1);
     expect(read("asked")).toContain("--context=there --namespace=serving");
   });

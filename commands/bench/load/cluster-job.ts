@@ -56,8 +56,9 @@ export async function withClusterJob<T>(
 ): Promise<T> {
   const { kubernetes, endpoint, servers, image, deadline, progress, signal } = options;
   const id = randomBytes(4).toString("hex");
-  const { apiKey, caFile } = endpoint;
-  const hasSecret = apiKey !== undefined || caFile !== undefined;
+  const { apiKey, tls } = endpoint;
+  const { ca, certificate, key } = tls;
+  const hasSecret = apiKey !== undefined || [ca, certificate, key].some((file) => file !== undefined);
   const kubectl = kubectlOf(kubernetes);
   try {
     progress(`making the Job ${nameOf(id)} in ${kubernetes.namespace}`);
@@ -67,7 +68,9 @@ export async function withClusterJob<T>(
     const owned = { id, uid: jobSchema.parse(JSON.parse(job)).metadata.uid };
     const files = {
       ...(apiKey === undefined ? {} : { apiKey }),
-      ...(caFile === undefined ? {} : { authorities: readFileSync(caFile, "utf8") }),
+      ...textOf("authorities", ca),
+      ...textOf("certificate", certificate),
+      ...textOf("certificateKey", key),
     };
     // What is secret goes by standard input: arguments are for everybody to read.
     const items = [
@@ -102,7 +105,7 @@ export async function withClusterJob<T>(
       );
     return await work({
       generator,
-      endpoint: { ...endpoint, ...(caFile === undefined ? {} : { caFile: benchmarkFiles.authorities }) },
+      endpoint: { ...endpoint, tls: inPod(tls) },
     });
   } finally {
     progress(`removing the Job ${nameOf(id)}`);
@@ -116,6 +119,19 @@ export async function withClusterJob<T>(
       "--timeout=60s",
     ]);
   }
+}
+
+function textOf(name: string, file: string | undefined): Record<string, string> {
+  return file === undefined ? {} : { [name]: readFileSync(file, "utf8") };
+}
+
+/** The same files where the pod has them. */
+function inPod({ ca, certificate, key }: StackEndpoint["tls"]): StackEndpoint["tls"] {
+  return {
+    ...(ca === undefined ? {} : { ca: benchmarkFiles.authorities }),
+    ...(certificate === undefined ? {} : { certificate: benchmarkFiles.certificate }),
+    ...(key === undefined ? {} : { key: benchmarkFiles.certificateKey }),
+  };
 }
 
 /** Seconds until the image is there and the pod runs. The SDK's image is some gigabytes. */

@@ -62,9 +62,12 @@ async function run(program: string, job: LoadJob): Promise<readonly Call[]> {
   }
 }
 
-function securityOf({ isEncrypted, caFile }: LoadJob["endpoint"]): string[] {
+function securityOf({ isEncrypted, tls: { ca, certificate, key } }: LoadJob["endpoint"]): string[] {
   if (!isEncrypted) return ["--insecure"];
-  return caFile === undefined ? [] : ["--cacert", caFile];
+  return [
+    ...(ca === undefined ? [] : ["--cacert", ca]),
+    ...(certificate === undefined || key === undefined ? [] : ["--cert", certificate, "--key", key]),
+  ];
 }
 
 function loadOf({ series, concurrency, bound }: LoadJob): string[] {

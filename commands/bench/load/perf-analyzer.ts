@@ -95,19 +95,14 @@ const windows = 3;
 
 function argumentsOf({ series, endpoint, concurrency, bound }: LoadJob): string[] {
   const { protocol, batchSize, model } = series;
-  const { isEncrypted, caFile } = endpoint;
+  const { isEncrypted, tls } = endpoint;
   return [
     // With its version, it takes its own statistics of any replica for right; without, those of two are none.
     ...["-m", model.spec.name, "-x", model.version, "-i", protocol],
     ...["-u", protocol === "http" ? endpoint.http.replace(/\/$/, "") : endpoint.grpc],
     ...(model.spec.maxBatchSize > 0 ? ["-b", String(batchSize)] : []),
     ...["-H", `x-triton-server:${model.server}`],
-    ...(isEncrypted && protocol === "grpc" ? ["--ssl-grpc-use-ssl"] : []),
-    ...(caFile === undefined || !isEncrypted
-      ? []
-      : protocol === "grpc"
-        ? ["--ssl-grpc-root-certifications-file", caFile]
-        : ["--ssl-https-ca-certificates-file", caFile]),
+    ...(isEncrypted ? securityOf(protocol, tls) : []),
     // Threads of their own for all callers; without an end of the range it has 16 at most.
     ...["--sync", "--concurrency-range", `${String(concurrency)}:${String(concurrency)}:1`],
     ...("requests" in bound
@@ -118,6 +113,26 @@ function argumentsOf({ series, endpoint, concurrency, bound }: LoadJob): string[
           ...["--max-trials", String(windows), "--stability-percentage", "999999"],
         ]),
   ];
+}
+
+function securityOf(
+  protocol: "http" | "grpc",
+  { ca, certificate, key }: LoadJob["endpoint"]["tls"],
+): string[] {
+  const option = (name: string, file: string | undefined): string[] =>
+    file === undefined ? [] : [name, file];
+  return protocol === "grpc"
+    ? [
+        "--ssl-grpc-use-ssl",
+        ...option("--ssl-grpc-root-certifications-file", ca),
+        ...option("--ssl-grpc-certificate-chain-file", certificate),
+        ...option("--ssl-grpc-private-key-file", key),
+      ]
+    : [
+        ...option("--ssl-https-ca-certificates-file", ca),
+        ...option("--ssl-https-client-certificate-file", certificate),
+        ...option("--ssl-https-private-key-file", key),
+      ];
 }
 
 /** The calls of an export, or of what `timesPattern` leaves of it. Exported for its test. */

@@ -19,13 +19,14 @@ import { servedVersions } from "../../../core/triton/repository.ts";
 import { openHome, readLocalConfig, stackName } from "../../local/home.ts";
 import { findRunning } from "../../local/running.ts";
 import { projectRoot } from "../../setup/places.ts";
+import { runProgram } from "../../setup/run-program.ts";
+import { setUp } from "../../setup/set-up.ts";
 import { UserError } from "../../setup/user-error.ts";
 import { readStack, type NamedStack } from "../../stack/config.ts";
 import { planDockerStack } from "../../stack/docker.ts";
 import { planEksStack } from "../../stack/eks.ts";
 import { endpointWith, type EndpointOptions, type StackEndpoint } from "../../stack/endpoint.ts";
 import { planStack } from "../../stack/kubernetes.ts";
-import { stackOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
 import type { ClusterJobOptions } from "./cluster-job.ts";
 import type { MetricsSource } from "./metrics.ts";
@@ -179,7 +180,7 @@ async function clusterTarget(
   const { description } = kubernetes;
   const known = options.inCluster
     ? description.endpoints
-    : await outsideOf(stack.stack, description, options);
+    : await outsideOf(stack.stack, description.endpoints, options);
   const types = instanceTypesOf(config);
   const region = config.eks?.region ?? "us-east-1";
   const { prices: regional } = regionPrices(prices, region);
@@ -215,23 +216,31 @@ async function clusterTarget(
   };
 }
 
-/** The balancer as it is called from outside: what its load balancer is called, with the Service's ports. */
+const outputsSchema = z.object({ endpoints: z.object({ http: z.string(), grpc: z.string() }) });
+
+/** The balancer as it is called from outside, by the stack's outputs: Pulumi's state is asked, the login is the user's own. */
 async function outsideOf(
   stack: string,
-  { endpoints }: KubernetesPlan["description"],
+  planned: Pick<StackEndpoint, "http" | "grpc">,
   { http, grpc }: EndpointOptions,
 ): Promise<Pick<StackEndpoint, "http" | "grpc">> {
-  // Given whole: the backend is not asked.
-  if (http !== undefined && grpc !== undefined) return endpoints;
-  const { address, dnsName } = await stackOutputs(stack);
-  const host = dnsName ?? address;
-  if (typeof host !== "string" || host === "")
-    throw new UserError(
-      `The balancer of \`${stack}\` has no address outside its cluster`,
-      "run kubectl port-forward and write --http 127.0.0.1:<port> --grpc 127.0.0.1:<port>, or measure inside with --in-cluster",
-    );
-  const { protocol, port } = new URL(endpoints.http);
-  return { http: `${protocol}//${host}:${port}`, grpc: `${host}:${endpoints.grpc.split(":").at(-1) ?? ""}` };
+  // Given whole: the state is not asked.
+  if (http !== undefined && grpc !== undefined) return planned;
+  const { engine } = await setUp(["engine"]);
+  const outputs = await runProgram({
+    command: engine.executable,
+    args: ["stack", "output", "--json", "--stack", stack, "--non-interactive"],
+    failure: `The outputs of the stack \`${stack}\` cannot be read`,
+    hint: "log in where its state is (pulumi login), and deploy it (pulumi up)",
+    cwd: projectRoot,
+    env: engine.env,
+  });
+  const { endpoints } = outputsSchema.parse(JSON.parse(outputs));
+  if (!new URL(endpoints.http).hostname.endsWith(".svc")) return endpoints;
+  throw new UserError(
+    `The balancer of \`${stack}\` has no address outside its cluster`,
+    "run kubectl port-forward svc/triton-balancer 8000 8001 and write --http localhost:8000 --grpc localhost:8001, or measure with --in-cluster",
+  );
 }
 
 function instanceTypesOf({ nodes, eks }: PlatformConfig): readonly string[] {

@@ -60,11 +60,14 @@ async function ask(endpoint: StackEndpoint, path: string): Promise<unknown> {
 
 function get(
   url: string,
-  { caFile, apiKey }: StackEndpoint,
+  { tls: { ca, certificate, key }, apiKey }: StackEndpoint,
 ): Promise<{ readonly status: number; readonly text: string }> {
   const options = {
     timeout: timeoutMs,
-    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+    ...(ca === undefined ? {} : { ca: readFileSync(ca) }),
+    ...(certificate === undefined || key === undefined
+      ? {}
+      : { cert: readFileSync(certificate), key: readFileSync(key) }),
     ...(apiKey === undefined ? {} : { headers: { "x-api-key": apiKey } }),
   };
   return new Promise((resolve, reject) => {

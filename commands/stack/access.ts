@@ -1,0 +1,55 @@
+import { readFileSync, statSync } from "node:fs";
+import { userPath } from "../files/user-path.ts";
+import { UserError } from "../setup/user-error.ts";
+
+/** How a client gets past a stack's balancer. What is secret is in files: arguments and environments are seen by others. */
+export interface Access {
+  readonly apiKey?: string;
+  /** PEM files: who signed the balancer's certificate, where the usual authorities did not, and a client's own. */
+  readonly tls: { readonly ca?: string; readonly certificate?: string; readonly key?: string };
+}
+
+/** Options of commands that call a balancer, for `parseArgs`. */
+export const accessOptions = {
+  /** The file holds the key and nothing else. Default: the file that `TRITON_PLATFORM_API_KEY_FILE` names. */
+  "api-key-file": { type: "string" },
+  ca: { type: "string" },
+  cert: { type: "string" },
+  key: { type: "string" },
+} as const;
+
+/** Throws where a file is not there or holds no key. */
+export function readAccess(
+  values: Readonly<Partial<Record<keyof typeof accessOptions, string>>>,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Access {
+  const { ca, cert, key } = values;
+  if ((cert === undefined) !== (key === undefined))
+    throw new UserError("A client's certificate is --cert and --key together", "name both files, or neither");
+  const apiKeyFile = values["api-key-file"] ?? env.TRITON_PLATFORM_API_KEY_FILE;
+  return {
+    ...(apiKeyFile === undefined ? {} : { apiKey: readApiKey(userPath(apiKeyFile)) }),
+    tls: {
+      ...(ca === undefined ? {} : { ca: file(ca, "--ca") }),
+      ...(cert === undefined || key === undefined
+        ? {}
+        : { certificate: file(cert, "--cert"), key: file(key, "--key") }),
+    },
+  };
+}
+
+function file(given: string, option: string): string {
+  const place = userPath(given);
+  if (statSync(place, { throwIfNoEntry: false })?.isFile() === true) return place;
+  throw new UserError(`There is no file ${place}, which ${option} names`, "name a PEM file");
+}
+
+/** The key as a header takes it. No message shows what else is in the file. */
+function readApiKey(place: string): string {
+  const mend = "write the key that npm run api-key has shown into it, and nothing else";
+  if (statSync(place, { throwIfNoEntry: false })?.isFile() !== true)
+    throw new UserError(`There is no file ${place} with an API key`, mend);
+  const key = readFileSync(place, "utf8").trim();
+  if (/^[\x21-\x7e]+$/.test(key)) return key;
+  throw new UserError(`${place} ${key === "" ? "is empty" : "holds more than one API key"}`, mend);
+}
