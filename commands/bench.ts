@@ -66,6 +66,11 @@ export async function main(args: string[]): Promise<void> {
   refuse([...models.problems, ...problems]);
   const { plan, notes } = inCluster ? forPerfAnalyzer(planned, target) : { plan: planned, notes: [] };
   for (const note of [...plan.notes, ...target.notes, ...notes]) console.error(`Note: ${note}`);
+  if (plan.loads.length === 0)
+    throw new UserError(
+      "Nothing is left to measure",
+      "name models with --model; the notes say why others are left out",
+    );
   console.error(describe(plan));
   if (dryRun) return;
 
@@ -82,11 +87,14 @@ export async function main(args: string[]): Promise<void> {
     (signal) => (inCluster ? benchInside(job, values.image, signal) : benchFromHere(job, signal)),
   );
   const { written, interrupted } = outcome;
-  if (written === undefined) throw new UserError("Stopped before the first point", "nothing is written");
-  console.log(summary(written.result));
-  console.log(`${written.file}\nNext: npm run bench:report -- ${written.file}`);
   // As a shell says it of a command that Ctrl-C ended.
   if (interrupted) process.exitCode = 130;
+  if (written === undefined) {
+    console.error("Stopped before the first point: nothing is written");
+    return;
+  }
+  console.log(summary(written.result));
+  console.log(`${written.file}\nNext: npm run bench:report -- ${written.file}`);
 }
 
 const options = {

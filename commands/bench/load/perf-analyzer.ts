@@ -3,7 +3,7 @@ import type { PlannedSeries } from "../../../core/benchmark/load-plan.ts";
 import { perfAnalyzerData } from "../../../core/benchmark/payload.ts";
 import { lastWords } from "../../setup/run-program.ts";
 import { UserError } from "../../setup/user-error.ts";
-import type { LoadGenerator, LoadJob } from "./generator.ts";
+import { timeoutSeconds, type LoadGenerator, type LoadJob } from "./generator.ts";
 
 /** Where perf_analyzer runs: on this machine, or in a pod. */
 export interface Shell {
@@ -52,11 +52,18 @@ const failedCall = /Thread \[\d+\] had error: (.*)/;
 async function run(shell: Shell, job: LoadJob, apiKeyFile: string | undefined): Promise<readonly Call[]> {
   const { series, signal } = job;
   const data = JSON.stringify(perfAnalyzerData(series.payload, series.model.spec.maxBatchSize > 0));
+  const patience = AbortSignal.timeout(patienceSeconds(job) * 1000);
   const ended = await shell.run(["sh", "-c", scriptOf(apiKeyFile), "sh", ...argumentsOf(job)], {
     input: data,
-    signal,
+    signal: AbortSignal.any([signal, patience]),
   });
   if (signal.aborted) return [];
+  // Seen once in hundreds of runs: it waited for ever, and did nothing.
+  if (patience.aborted)
+    throw new UserError(
+      `perf_analyzer did not end in ${String(patienceSeconds(job))} s while it measured ${series.model.spec.name}`,
+      "run the benchmark again, or measure with --generator bundled",
+    );
   const said = `${ended.stdout}\n${ended.stderr}`;
   const calls = parseExport(ended.stdout);
   const failure = failedCall.exec(said)?.[1];
@@ -71,6 +78,11 @@ async function run(shell: Shell, job: LoadJob, apiKeyFile: string | undefined): 
   return calls;
 }
 
+/** How long it may take: twice its time, a last call and its start; for a number of calls nobody knows, half an hour. */
+function patienceSeconds({ series, bound }: LoadJob): number {
+  return ("seconds" in bound ? bound.seconds * 2 : 1_800) + timeoutSeconds(series) + 30;
+}
+
 /**
  * Requests are read from standard input, the raw times of every call are written to standard output, and nothing else of the
  * export, which holds all inputs and outputs too. A key is read where perf_analyzer runs; its own list of processes is the only
@@ -79,9 +91,13 @@ async function run(shell: Shell, job: LoadJob, apiKeyFile: string | undefined): 
 function scriptOf(apiKeyFile: string | undefined): string {
   const key = apiKeyFile === undefined ? "" : ` -H "x-api-key:$(cat ${apiKeyFile})"`;
   return [
-    'folder=$(mktemp -d) && trap \'rm -rf "$folder"\' EXIT && cat > "$folder/input.json"',
-    `perf_analyzer "$@"${key} --input-data "$folder/input.json" --profile-export-file "$folder/calls.json" >&2`,
-    "code=$?",
+    "child=; folder=$(mktemp -d) || exit",
+    // A shell that is stopped takes what it runs with it.
+    `trap '[ -z "$child" ] || kill "$child" 2> /dev/null; rm -rf "$folder"' EXIT`,
+    "trap 'exit 143' INT TERM",
+    'cat > "$folder/input.json" || exit',
+    `perf_analyzer "$@"${key} --input-data "$folder/input.json" --profile-export-file "$folder/calls.json" >&2 &`,
+    'child=$!; wait "$child"; code=$?; child=',
     `[ ! -f "$folder/calls.json" ] || LC_ALL=C grep -aoE '${timesPattern}' "$folder/calls.json"`,
     "exit $code",
   ].join("\n");
