@@ -20,6 +20,7 @@ import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { isFree } from "../../components/local/ports.ts";
 import { supervisorctl } from "../../components/local/supervised.ts";
+import { benchmarkSchema } from "../../core/benchmark/result.ts";
 import type { ClusterOptions, Replica } from "../../core/haproxy/plan.ts";
 import { sharedMemoryName } from "../../core/local/plan.ts";
 import { loadModels } from "../../core/spec/load.ts";
@@ -93,7 +94,7 @@ describe.skipIf(missing.length > 0)(
       const { code, text } = await platform.run("start");
       expect(code, text).toBe(0);
       expect(text).toMatch(/gpu × 2 │ embedding-model │ 1 +│ ok/);
-      expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms │ ok/);
+      expect(text).toMatch(/llm × 1 │ llm-backend +│ 1 +│ ok \d+ ms +│ ok/);
       expect(text).toContain("simulator");
       expect(text).toContain("npm run dashboard draws them   (no Grafana: local.grafana.enabled is false)");
 
@@ -257,6 +258,30 @@ describe.skipIf(missing.length > 0)(
           service.close();
         }
       });
+    });
+
+    it("is measured: by callers over HTTP, and by Triton's own counters of both replicas", async () => {
+      const out = path.join(platform.home, "benchmarks");
+      const { code, text } = await platform.run(
+        "bench",
+        ...["--model", "text-labels", "--protocol", "http", "--generator", "bundled"],
+        ...["--concurrency", "1,4", "--seconds", "0.5", "--warm-up", "0.2", "--out", out],
+      );
+      expect(code, text).toBe(0);
+      const [file = ""] = readdirSync(out);
+      expect(text).toContain(`npm run bench:report -- ${path.join(out, file)}`);
+      const { series, environment } = benchmarkSchema.parse(
+        JSON.parse(readFileSync(path.join(out, file), "utf8")),
+      );
+      expect(environment).toMatchObject({ target: "local", generator: { name: "autocannon" } });
+      expect(series).toMatchObject([{ model: "text-labels", server: "gpu", replicas: 2, instances: 1 }]);
+      expect(series[0]?.points.map(({ concurrency }) => concurrency)).toEqual([1, 4]);
+      for (const { requests, failures, latency, server } of series[0]?.points ?? []) {
+        expect(failures).toEqual({});
+        expect(requests).toBeGreaterThan(0);
+        expect(server?.requests).toBeGreaterThan(0);
+        expect(latency.maxMs).toBeGreaterThanOrEqual(latency.p50Ms);
+      }
     });
 
     it("is scraped: every Triton, the balancer and Prometheus itself are up", async () => {

@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
+import { findGoProgram } from "../../commands/setup/go-program.ts";
 import { placesIn } from "../../commands/setup/places.ts";
-import { findAmtool, findChromium } from "../../commands/setup/test-programs.ts";
+import { amtoolProgram, findChromium } from "../../commands/setup/test-programs.ts";
 
 /** Programs that only some tests need. A test without its program is skipped, and its name says so. */
 
@@ -22,7 +23,7 @@ export const venvPython: Tool = {
 export const haproxy: Tool = { name: "haproxy", program: onPath("haproxy") };
 export const openssl: Tool = { name: "openssl", program: onPath("openssl") };
 export const promtool: Tool = { name: "promtool", program: onPath("promtool") };
-export const amtool: Tool = { name: "amtool", program: findAmtool(placesIn(projectRoot)) };
+export const amtool: Tool = { name: "amtool", program: findGoProgram(amtoolProgram, placesIn(projectRoot)) };
 export const chromium: Tool = { name: "chromium", program: findChromium() };
 
 /** Name of a suite that needs a tool: where the tool is missing, the skipped suite says which. */

@@ -18,6 +18,7 @@ import { oldestGo } from "../../commands/setup/engine-build.ts";
 import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";
 import { findProgram, findPrograms } from "../../commands/setup/find-program.ts";
+import { ghzProgram } from "../../commands/setup/ghz.ts";
 import { isSufficientGo, pypiGo } from "../../commands/setup/go.ts";
 import { isSupportedPython, isSystemPython } from "../../commands/setup/interpreter.ts";
 import { withLock } from "../../commands/setup/lock.mjs";
@@ -34,7 +35,7 @@ import { askProgram, lastWords, runProgram } from "../../commands/setup/run-prog
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { readState, writeState } from "../../commands/setup/state.ts";
 import { throttled } from "../../commands/setup/steps.ts";
-import { alertmanagerVersion, amtoolGo } from "../../commands/setup/test-programs.ts";
+import { amtoolProgram } from "../../commands/setup/test-programs.ts";
 import { missingLibraries } from "../../commands/setup/triton.ts";
 import { UserError } from "../../commands/setup/user-error.ts";
 import { compareVersions, formatVersion, parseVersion, type Version } from "../../commands/setup/version.ts";
@@ -292,12 +293,13 @@ describe("the engine", () => {
   });
 });
 
-describe("amtool", () => {
+describe.each([amtoolProgram, ghzProgram])("$name", (program) => {
   it("is built in the version it is named by, by the Go that go.mod asks for", () => {
-    const mod = readFileSync(path.join(projectRoot, "commands/setup/amtool/go.mod"), "utf8");
-    expect(mod).toContain(`\tgithub.com/prometheus/alertmanager v${alertmanagerVersion} `);
-    expect(mod).toContain(`\ngo ${amtoolGo}\n`);
-    expect(isSufficientGo(pypiGo, amtoolGo)).toBe(true);
+    const mod = readFileSync(path.join(projectRoot, "commands/setup", program.name, "go.mod"), "utf8");
+    const module = program.package.split("/").slice(0, 3).join("/");
+    expect(mod).toContain(`${module} v${program.version}`);
+    expect(mod).toContain(`\ngo ${program.oldestGo}\n`);
+    expect(isSufficientGo(pypiGo, program.oldestGo)).toBe(true);
   });
 });
 
