@@ -25,8 +25,22 @@ function isData(value: unknown): value is Data {
 
 const data = pageData();
 if (!isData(data)) throw new Error("the page has no data");
-const { plots } = data;
+const plots = data.plots.map(onScale);
 const height = 250;
+
+/** Where steps are doublings, x is its logarithm from here on, and `xText` turns it back. */
+function onScale(plot: Plot): Plot {
+  if (plot.x.isLog !== true) return plot;
+  const series = plot.series.map((own) => ({
+    ...own,
+    points: own.points.map((point) => ({ ...point, x: Math.log2(point.x) })),
+  }));
+  return { ...plot, series };
+}
+
+function xText({ x }: Plot, value: number): string {
+  return formatValue(x.isLog === true ? 2 ** value : value, x.unit);
+}
 
 function draw(place: HTMLElement): uPlot | undefined {
   const plot = plots[Number(place.dataset.plot)];
@@ -36,7 +50,6 @@ function draw(place: HTMLElement): uPlot | undefined {
   );
   const own = plot.series.filter(({ isReference }) => isReference !== true);
   const ownXs = own.flatMap(({ points }) => points.map(({ x }) => x));
-  const isLog = plot.x.isLog === true;
   const columns = plot.kind === "areas" ? stacked(plot, xs) : plot.series.map((series) => column(series, xs));
   const top = topOf(plot, columns.slice(0, own.length).flat());
   const xRange = xRangeOf(plot, ownXs);
@@ -53,32 +66,35 @@ function draw(place: HTMLElement): uPlot | undefined {
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
       scales: {
-        x: {
-          time: false,
-          range: () => xRange,
-          ...(isLog ? { distr: uPlot.Scale.Distr.Logarithmic, log: 2 } : {}),
-        },
+        x: { time: false, range: () => xRange },
         y: { range: () => [0, top] },
       },
       axes: [
         {
           ...axis,
-          size: 46,
+          size: 24,
           label: plot.x.label,
-          labelSize: 18,
+          labelSize: 16,
           labelFont: axis.font ?? "",
-          ...(isLog ? { splits: () => xs.filter((x) => x >= xRange[0] && x <= xRange[1]) } : {}),
-          values: (_, splits) => splits.map((split) => formatValue(split, plot.x.unit)),
+          ...(plot.x.isLog === true ? { splits: () => [...new Set(ownXs)].sort((a, b) => a - b) } : {}),
+          values: (_, splits) => splits.map((split) => xText(plot, split)),
         },
-        { ...axis, size: 64, values: (_, splits) => splits.map((split) => formatValue(split, plot.y.unit)) },
+        {
+          ...axis,
+          size: 64,
+          ...(plot.y.unit === "bytes" ? { incrs: Array.from({ length: 50 }, (_, i) => 2 ** i) } : {}),
+          values: (_, splits) => splits.map((split) => formatValue(split, plot.y.unit)),
+        },
       ],
       series: [
         {
           label: plot.x.label,
-          value: (_, at: number | null) => (at === null ? "–" : formatValue(at, plot.x.unit)),
+          value: (_, at: number | null) => (at === null ? "–" : xText(plot, at)),
         },
         ...plot.series.map((series, i) => seriesOptions(plot, series, i, xs)),
       ],
+      // Each area ends where the one below it begins.
+      bands: plot.kind === "areas" ? plot.series.slice(1).map((_, i) => ({ series: [i + 2, i + 1] })) : [],
       hooks: { draw: [drawOver] },
     },
     [xs, ...columns],
@@ -95,7 +111,7 @@ function seriesOptions(plot: Plot, series: PlotSeries, i: number, xs: readonly n
     spanGaps: true,
     points: { show: true, size: 5, fill: stroke },
     // Lines go by the order of the load, which uPlot does not know: they are drawn over it.
-    ...(plot.kind === "areas" ? { fill: `${stroke}55` } : { paths: () => null }),
+    ...(plot.kind === "areas" ? { fill: `${stroke}66` } : { paths: () => null }),
     value: (_: uPlot, __: number, ___: number, at: number | null) => {
       const x = at === null ? undefined : xs[at];
       const point = x === undefined ? series.points.at(-1) : series.points.find((known) => known.x === x);
@@ -191,9 +207,13 @@ function drawMark(plot: uPlot, { axis, value, name, tone }: Mark): void {
   ctx.save();
   ctx.fillStyle = colour(tone === "objective" ? "--critical" : "--soft");
   ctx.font = `${String(11 * devicePixelRatio)}px system-ui`;
+  ctx.textBaseline = "alphabetic";
+  ctx.textAlign = "left";
   const gap = 4 * devicePixelRatio;
   if (axis === "x") {
-    ctx.translate(x - gap, bbox.top + bbox.height - gap);
+    // Upwards beside the line, the two kinds on either side: they may be the same.
+    const isLeft = tone === "objective";
+    ctx.translate(isLeft ? x - gap : x + 3 * gap, bbox.top + bbox.height - gap);
     ctx.rotate(-Math.PI / 2);
     ctx.fillText(name, 0, 0);
   } else ctx.fillText(name, x + gap, y - gap);

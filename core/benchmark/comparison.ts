@@ -44,7 +44,7 @@ export type Verdict = "regression" | "improvement" | "same" | "unclear" | "incom
 export interface SeriesComparison {
   readonly name: string;
   readonly verdict: Verdict;
-  /** One sentence for each thing that led to it. */
+  /** Beside the two shifts: single levels, failed calls, and what cannot be told. */
   readonly reasons: readonly string[];
   /** Over all levels of load that both runs have. */
   readonly throughput?: Shift;
@@ -246,7 +246,7 @@ function seriesComparison(pair: Paired, limit: number, outcomeOf: (test: Test) =
             : "unclear",
     reasons: [
       ...(failures === undefined ? [] : [failures]),
-      ...shiftReasons(throughput.shift, p99.shift, levels),
+      ...levelReasons(levels),
       ...doubts(pair, whole, limit),
     ],
     ...(throughput.shift === undefined ? {} : { throughput: throughput.shift }),
@@ -281,24 +281,16 @@ function failureRise({ levels }: Paired): string | undefined {
     : undefined;
 }
 
-/** Of the whole, and of each level that is another by itself. */
-function shiftReasons(
-  throughput: Shift | undefined,
-  p99: Shift | undefined,
-  levels: readonly LevelComparison[],
-): readonly string[] {
-  const words = (what: string, shift: Shift | undefined): string[] =>
-    shift === undefined ? [] : [`${what} ${shiftText(shift)}`];
+/** Levels that are another by themselves. */
+function levelReasons(levels: readonly LevelComparison[]): readonly string[] {
   const told = (what: string, { verdict, shift }: MetricComparison): string[] =>
-    verdict === "regression" || verdict === "improvement" ? words(what, shift) : [];
-  return [
-    ...words("throughput", throughput),
-    ...words("p99", p99),
-    ...levels.flatMap((level) => {
-      const load = counted(level.concurrency, "caller");
-      return [...told(`throughput with ${load}`, level.throughput), ...told(`p99 with ${load}`, level.p99)];
-    }),
-  ];
+    shift !== undefined && (verdict === "regression" || verdict === "improvement")
+      ? [`${what} ${shiftText(shift)}`]
+      : [];
+  return levels.flatMap((level) => {
+    const load = counted(level.concurrency, "caller");
+    return [...told(`throughput with ${load}`, level.throughput), ...told(`p99 with ${load}`, level.p99)];
+  });
 }
 
 function doubts(

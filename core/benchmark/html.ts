@@ -1,7 +1,7 @@
 import { drawnPage, escapeHtml, type PageParts } from "../html.ts";
 import { formatValue } from "../monitoring/report/values.ts";
 import type { Verdict } from "./comparison.ts";
-import { counted, share } from "./levels.ts";
+import { share } from "./levels.ts";
 import { plotsOf, type Mark, type Plot } from "./plots.ts";
 import { milliseconds, type Recommendation } from "./recommendation.ts";
 import type { BenchmarkReport } from "./report.ts";
@@ -13,7 +13,13 @@ import {
   rateText,
   type Table,
 } from "./tables.ts";
-import { articleLines, comparisonLine, comparisonReasons, recommendationLine } from "./words.ts";
+import {
+  articleLines,
+  comparisonLine,
+  comparisonReasons,
+  recommendationLine,
+  settingsText,
+} from "./words.ts";
 
 /** A report as one HTML file that needs no network; all but the plots can be read without JavaScript. */
 export function htmlBenchmark(report: BenchmarkReport, parts: PageParts): string {
@@ -26,7 +32,7 @@ export function htmlBenchmark(report: BenchmarkReport, parts: PageParts): string
     `<h1>Benchmark ${escapeHtml(benchmark.id)}</h1>`,
     `<p>${environment
       .slice(1, 6)
-      .map(([, value]) => escapeHtml(value))
+      .map(([label, value]) => `${label}: ${escapeHtml(value)}`)
       .join(" · ")}</p>`,
     `<nav aria-label="Models">${models.map((model) => `<a href="#${escapeHtml(`model-${model}`)}">${escapeHtml(model)}</a>`).join(" ")}</nav>`,
     "</header>",
@@ -55,7 +61,7 @@ const mostOpen = 3;
 function recommendationTile(own: Recommendation): string {
   const tone = { objective: "good", knee: "", unmet: "critical" }[own.basis];
   const objective = own.objectiveMs === undefined ? "" : ` of ${milliseconds(own.objectiveMs)}`;
-  return `<div class="tile ${tone}"><b>${escapeHtml(own.model)}</b><output>${rateText(own.inferencesPerSecond)}<small> inferences/s</small></output><span>p99 ${milliseconds(own.p99Ms)}${objective}; ${counted(own.concurrency, "caller")}, batch ${String(own.batchSize)}, ${counted(own.instances, "instance")}, ${counted(own.replicas, "replica")}</span></div>`;
+  return `<div class="tile ${tone}"><b>${escapeHtml(own.model)}</b><output>${rateText(own.inferencesPerSecond)}<small> inferences/s</small></output><span>p99 ${milliseconds(own.p99Ms)}${objective}; ${settingsText(own)}</span></div>`;
 }
 
 const tones: Readonly<Record<Verdict, string>> = {

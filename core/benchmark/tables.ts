@@ -37,7 +37,7 @@ export function recommendationTable({ recommendations }: BenchmarkReport): Table
   ]);
 }
 
-/** One row for each level of load; a figure of several repeats has its 95 % confidence interval behind it. */
+/** One row for each level of load; throughput and p99 of several repeats have their 95 % confidence intervals behind them. */
 export function levelTable({ levels }: SeriesReport): Table {
   const server = (of: (times: NonNullable<Level["server"]>) => string | undefined) => (level: Level) =>
     level.server === undefined ? undefined : of(level.server);
@@ -45,9 +45,9 @@ export function levelTable({ levels }: SeriesReport): Table {
     ["callers", ({ concurrency }) => String(concurrency)],
     ["repeats", ({ points }) => String(points.length)],
     ["inferences/s", ({ throughput }) => interval(throughput, rateText)],
-    ["p50", ({ p50Ms }) => interval(p50Ms, milliseconds)],
-    ["p90", ({ p90Ms }) => interval(p90Ms, milliseconds)],
-    ["p95", ({ p95Ms }) => interval(p95Ms, milliseconds)],
+    ["p50", ({ p50Ms }) => (p50Ms === undefined ? undefined : milliseconds(p50Ms.value))],
+    ["p90", ({ p90Ms }) => (p90Ms === undefined ? undefined : milliseconds(p90Ms.value))],
+    ["p95", ({ p95Ms }) => (p95Ms === undefined ? undefined : milliseconds(p95Ms.value))],
     ["p99", ({ p99Ms }) => interval(p99Ms, milliseconds)],
     ["queue", server(({ queueMs }) => milliseconds(queueMs))],
     ["compute", server((times) => milliseconds(computeMs(times)))],

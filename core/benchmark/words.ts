@@ -1,5 +1,5 @@
 import { expectationOf } from "./article.ts";
-import { share } from "./levels.ts";
+import { counted, share } from "./levels.ts";
 import type { Comparison, SeriesComparison } from "./comparison.ts";
 import { milliseconds, type Recommendation } from "./recommendation.ts";
 import type { BenchmarkReport } from "./report.ts";
@@ -7,10 +7,14 @@ import { rateText } from "./tables.ts";
 
 /** What every form of a report says the same way. */
 
-/** `embedding-model: 32 callers, batch 1, 2 instances: 820 inferences/s; the most throughput …` */
+/** `embedding-model: 820 inferences/s with 32 callers, batch 1, 2 instances, 1 replica: the most throughput …` */
 export function recommendationLine(own: Recommendation): string {
-  const { model, concurrency, batchSize, instances, replicas, inferencesPerSecond: rate, reason } = own;
-  return `${model}: ${rateText(rate)} inferences/s with callers ${String(concurrency)}, batch ${String(batchSize)}, instances ${String(instances)}, replicas ${String(replicas)}; ${reason}`;
+  return `${own.model}: ${rateText(own.inferencesPerSecond)} inferences/s with ${settingsText(own)}: ${own.reason}`;
+}
+
+/** `32 callers, batch 1, 2 instances, 1 replica` */
+export function settingsText({ concurrency, batchSize, instances, replicas }: Recommendation): string {
+  return `${counted(concurrency, "caller")}, batch ${String(batchSize)}, ${counted(instances, "instance")}, ${counted(replicas, "replica")}`;
 }
 
 /** The outcome of a comparison in a sentence. */
