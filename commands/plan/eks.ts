@@ -26,7 +26,7 @@ export function plannedEks(stack: NamedStack, models?: Parameters<typeof planEks
     files: renderEksPlan(plan),
     resources: workload === undefined ? [] : kubernetesResources(workload.kubernetes, stack.stack),
     costItems: items,
-    usage: plannedUsage(config, workload?.platform ?? { servers: [] }),
+    usage: plannedUsage(stack, workload?.platform ?? { servers: [] }),
     picture,
     advice,
     warnings: [

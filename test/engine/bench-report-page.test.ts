@@ -84,8 +84,6 @@ describe.skipIf(chromium.program === undefined)(needing(chromium, "the page of a
     expect(await page.locator("tr.critical").first().innerText()).toMatch(
       /embedding-model, HTTP\s+regression/,
     );
-    if (process.env.SHOTS)
-      await page.screenshot({ path: `${process.env.SHOTS}-${colorScheme}.png`, fullPage: true });
     expect(faults).toEqual([]);
     await page.close();
   });
