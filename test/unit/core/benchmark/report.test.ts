@@ -11,6 +11,7 @@ import { benchmarkReport } from "../../../../core/benchmark/report.ts";
 import { benchmarkSchema, type Benchmark, type Point } from "../../../../core/benchmark/result.ts";
 import { levelsOf } from "../../../../core/benchmark/levels.ts";
 import { textBenchmark } from "../../../../core/benchmark/text.ts";
+import { omit } from "../../../../core/objects.ts";
 import { benchmarkOf, pointsOf, seriesOf } from "../../../support/benchmarks.ts";
 import { runCommand } from "../../../support/command.ts";
 
@@ -44,7 +45,7 @@ describe("the recommendation", () => {
   });
 
   it("is the knee where there is no objective, and says so where none can be kept", () => {
-    const { latencyP99LimitMs: _, ...without } = seriesOf({}, { noise: 0.01 });
+    const without = omit(seriesOf({}, { noise: 0.01 }), "latencyP99LimitMs");
     expect(recommend(benchmarkOf([without]), 0)).toMatchObject({ basis: "knee", concurrency: 16 });
     const unmet = recommend(benchmarkOf([seriesOf({ latencyP99LimitMs: 5 }, { noise: 0.01 })]), 0);
     expect(unmet).toMatchObject({ basis: "unmet", concurrency: 16 });
@@ -165,7 +166,7 @@ describe("what a reader is told", () => {
   it("is where queueing begins, and what it means where the GPU is idle", () => {
     const report = benchmarkReport(results["protocols, batches, models and a mix"] ?? fail());
     expect(report.series[0]?.queueFrom).toBe(32);
-    const { latencyP99LimitMs: _, ...free } = seriesOf({}, { levels: [64] });
+    const free = omit(seriesOf({}, { levels: [64] }), "latencyP99LimitMs");
     const points = free.points.map((point) => ({ ...point, gpus }));
     const [series] = benchmarkReport(benchmarkOf([{ ...free, points }])).series;
     expect(series?.hints[0]).toBe(
