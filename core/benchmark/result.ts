@@ -72,6 +72,13 @@ const payloadSchema = z.object({
   bytes: count,
 });
 
+const generatorSchema = z.object({
+  name: z.enum(["perf_analyzer", "ghz", "autocannon", "aiperf"]),
+  version: text,
+  /** Where the load came from: `this machine`, or the node of the cluster's pod. */
+  from: text,
+});
+
 /** One model under one kind of load, by ascending concurrency. */
 const seriesSchema = z.object({
   model: text,
@@ -84,6 +91,8 @@ const seriesSchema = z.object({
   /** Series of one mix ran at the same time. */
   mix: text.exactOptional(),
   payload: payloadSchema,
+  /** Where it is not the environment's: HTTP and gRPC may have one each. */
+  generator: generatorSchema.exactOptional(),
   /** sha256 of the model's configuration, and of its group's repository. */
   specHash: text,
   repositoryHash: text,
@@ -105,12 +114,7 @@ const environmentSchema = z.object({
   /** Of this repository; with `+changes` where files were changed. Absent outside of git. */
   commit: text.exactOptional(),
   triton: z.object({ version: text, image: text.exactOptional() }),
-  generator: z.object({
-    name: z.enum(["perf_analyzer", "ghz", "autocannon", "aiperf"]),
-    version: text,
-    /** Where the load came from: `this machine`, or the node of the cluster's pod. */
-    from: text,
-  }),
+  generator: generatorSchema,
   hardware: z.object({
     processor: text,
     cores: z.int().min(1),

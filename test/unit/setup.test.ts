@@ -14,7 +14,7 @@ import process from "node:process";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { isSufficientGo, oldestGo, pypiGo } from "../../commands/setup/engine-build.ts";
+import { isSufficientGo, oldestGo, pypiGo } from "../../commands/setup/go.ts";
 import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";
 import { findProgram, findPrograms } from "../../commands/setup/find-program.ts";

@@ -1,0 +1,92 @@
+import { readFileSync } from "node:fs";
+import http from "node:http";
+import https from "node:https";
+import * as z from "zod";
+import type { ServedModel } from "../../../core/benchmark/load-plan.ts";
+import { UserError } from "../../setup/user-error.ts";
+import type { StackEndpoint } from "../../stack/endpoint.ts";
+
+/** What a Triton behind its balancer says of itself. */
+
+const timeoutMs = 10_000;
+
+const serverSchema = z.object({ version: z.string() });
+const configSchema = z.object({
+  instance_group: z
+    .array(
+      z.object({
+        kind: z.string().default(""),
+        count: z.number().default(1),
+        gpus: z.array(z.number()).default([]),
+      }),
+    )
+    .default([]),
+});
+
+export async function tritonVersion(endpoint: StackEndpoint): Promise<string> {
+  return serverSchema.parse(await ask(endpoint, "/v2")).version;
+}
+
+/** Instances of a model on one replica, as Triton runs it. An ensemble has none of its own: 1. Throws where it is not ready. */
+export async function instancesOf(endpoint: StackEndpoint, { spec }: ServedModel): Promise<number> {
+  const groups = configSchema.parse(await ask(endpoint, `/v2/models/${spec.name}/config`)).instance_group;
+  const count = groups.reduce(
+    (sum, group) => sum + group.count * (group.kind === "KIND_GPU" ? Math.max(1, group.gpus.length) : 1),
+    0,
+  );
+  return Math.max(1, count);
+}
+
+/** As far as the spec alone says: on one device. */
+export function plannedInstances({ spec }: ServedModel): number {
+  return Math.max(
+    1,
+    (spec.instances ?? []).reduce((sum, { count = 1 }) => sum + count, 0),
+  );
+}
+
+/** By Node's own client: it verifies a certificate by the authorities that the user names, which fetch cannot. */
+async function ask(endpoint: StackEndpoint, path: string): Promise<unknown> {
+  const url = `${endpoint.http}${path}`;
+  const { status, text } = await get(url, endpoint);
+  if (status === 200) return JSON.parse(text);
+  throw new UserError(
+    `${url} answers ${String(status)}: ${text.trim().slice(0, 200)}`,
+    status === 401
+      ? "give a key that the balancer knows: --api-key-file"
+      : "see that the model is ready (npm run status)",
+  );
+}
+
+function get(
+  url: string,
+  { caFile, apiKey }: StackEndpoint,
+): Promise<{ readonly status: number; readonly text: string }> {
+  const options = {
+    timeout: timeoutMs,
+    ...(caFile === undefined ? {} : { ca: readFileSync(caFile) }),
+    ...(apiKey === undefined ? {} : { headers: { "x-api-key": apiKey } }),
+  };
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error): void => {
+      reject(
+        new UserError(
+          `${url} cannot be called: ${error.message}`,
+          "see that it is up, and that this machine reaches it",
+        ),
+      );
+    };
+    const client = url.startsWith("https:") ? https : http;
+    const request = client.get(url, options, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.on("error", fail);
+      response.on("end", () => {
+        resolve({ status: response.statusCode ?? 0, text });
+      });
+    });
+    request.on("timeout", () => request.destroy(new Error(`no answer for ${String(timeoutMs / 1000)} s`)));
+    request.on("error", fail);
+  });
+}
