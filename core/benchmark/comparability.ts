@@ -34,8 +34,23 @@ export function obstaclesBetween(after: Benchmark, before: Benchmark): readonly 
   return [
     differs("target", before.environment.target, after.environment.target),
     differs("hardware", hardware(before), hardware(after)),
-    differs("load generator", before.environment.generator.name, after.environment.generator.name),
   ].flat();
+}
+
+/** Another payload is other work; another load generator has other costs of its own. */
+export function seriesObstacles(
+  [before, beforeRun]: readonly [Series, Benchmark],
+  [after, afterRun]: readonly [Series, Benchmark],
+): readonly string[] {
+  const generator = (series: Series, { environment }: Benchmark): string =>
+    (series.generator ?? environment.generator).name;
+  const payload = ({ payload: { source, bytes } }: Series): string => `${source} (${String(bytes)} bytes)`;
+  return [
+    ...(before.payload.sha256 === after.payload.sha256
+      ? []
+      : [`another payload: ${payload(before)} before, ${payload(after)} now`]),
+    ...differs("load generator", generator(before, beforeRun), generator(after, afterRun)),
+  ];
 }
 
 /** What a comparison is made for, as a rule. */

@@ -1,4 +1,4 @@
-import { changesBetween, matchSeries, obstaclesBetween } from "./comparability.ts";
+import { changesBetween, matchSeries, obstaclesBetween, seriesObstacles } from "./comparability.ts";
 import {
   counted,
   failedShare,
@@ -83,7 +83,9 @@ export function compare(after: Benchmark, before: Benchmark, limit: number): Com
   const used = new Set(matches.values());
   const paired = after.series.flatMap((series, i) => {
     const own = matches.get(series);
-    return own === undefined ? [] : [pairOf(names[i] ?? "", own, series)];
+    if (own === undefined) return [];
+    const obstacles = seriesObstacles([own, before], [series, after]);
+    return [pairOf({ name: names[i] ?? "", before: own, after: series, obstacles })];
   });
   return {
     against: before.id,
@@ -111,10 +113,15 @@ export function isComparable({ series }: Comparison): boolean {
   return series.some(({ verdict }) => verdict !== "incomparable");
 }
 
-interface Paired {
+interface Matched {
   readonly name: string;
   readonly before: Series;
   readonly after: Series;
+  /** Why the two cannot be compared. */
+  readonly obstacles: readonly string[];
+}
+
+interface Paired extends Matched {
   /** Over all levels that both runs have. */
   readonly whole: Readonly<Record<Metric, Test>>;
   readonly levels: readonly PairedLevel[];
@@ -142,7 +149,8 @@ interface Outcome {
   readonly better: number;
 }
 
-function pairOf(name: string, before: Series, after: Series): Paired {
+function pairOf(matched: Matched): Paired {
+  const { before, after } = matched;
   const own = pointsByConcurrency(after);
   const others = pointsByConcurrency(before);
   const levels = [...others].flatMap(([concurrency, points]): PairedLevel[] => {
@@ -160,7 +168,7 @@ function pairOf(name: string, before: Series, after: Series): Paired {
     pairs: levels.flatMap((level) => level[metric].pairs),
   });
   return {
-    ...{ name, before, after, levels },
+    ...{ ...matched, levels },
     whole: { throughput: whole("throughput"), p99: whole("p99") },
     missing: [...others.keys()].filter((concurrency) => !own.has(concurrency)),
   };
@@ -173,7 +181,7 @@ function valuesOf(series: Series, points: readonly Point[], metric: Metric): rea
 }
 
 function judge(all: readonly Paired[], limit: number): readonly SeriesComparison[] {
-  const isTestable = ({ before, after }: Paired): boolean => before.payload.sha256 === after.payload.sha256;
+  const isTestable = ({ obstacles }: Paired): boolean => obstacles.length === 0;
   const testable = all.filter(isTestable);
   const outcomes = new Map([
     ...outcomesOf(
@@ -188,12 +196,8 @@ function judge(all: readonly Paired[], limit: number): readonly SeriesComparison
   return all.map((pair) =>
     isTestable(pair)
       ? seriesComparison(pair, limit, (test) => outcomes.get(test) ?? untested)
-      : { name: pair.name, verdict: "incomparable", reasons: [payloadsOf(pair)], levels: [] },
+      : { name: pair.name, verdict: "incomparable", reasons: pair.obstacles, levels: [] },
   );
-}
-
-function payloadsOf({ before, after }: Paired): string {
-  return `another payload: ${before.payload.source} before (${String(before.payload.bytes)} bytes), ${after.payload.source} now (${String(after.payload.bytes)} bytes)`;
 }
 
 const untested: Outcome = { shift: undefined, worse: 1, better: 1 };

@@ -182,8 +182,12 @@ function overlap(point: Point, other: Point): boolean {
 export function seriesNames(series: readonly Series[]): readonly string[] {
   const short = series.map(seriesName);
   const long = series.map(
-    ({ instances, replicas }, i) =>
-      `${short[i] ?? ""}, ${counted(instances, "instance")} on ${counted(replicas, "replica")}`,
+    ({ instances, replicas, settings }, i) =>
+      `${short[i] ?? ""}, ${counted(instances, "instance")} on ${counted(replicas, "replica")}${
+        settings === undefined
+          ? ""
+          : `, batches to ${String(settings.maxBatchSize)}, delay ${String(settings.maxQueueDelayMs)} ms`
+      }`,
   );
   const isOne = (names: readonly string[], name: string): boolean =>
     names.filter((other) => other === name).length === 1;

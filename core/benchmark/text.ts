@@ -21,11 +21,11 @@ export function textBenchmark(report: BenchmarkReport): string {
       : [
           "",
           comparisonLine(comparison),
-          ...(comparison.series.length === 0 ? [] : [table(comparisonTable(comparison))]),
+          ...(comparison.series.length === 0 ? [] : [textTable(comparisonTable(comparison))]),
           ...comparisonReasons(comparison).map((line) => `  ${line}`),
           ...comparison.series.flatMap((own) => [
             ...own.reasons.map((reason) => `  ${own.name}: ${reason}`),
-            ...(own.levels.length === 0 ? [] : [table(comparedLevelTable(own))]),
+            ...(own.levels.length === 0 ? [] : [textTable(comparedLevelTable(own))]),
           ]),
         ]),
     ...(recommendations.length === 0
@@ -33,13 +33,13 @@ export function textBenchmark(report: BenchmarkReport): string {
       : [
           "",
           "Recommended",
-          table(recommendationTable(report)),
+          textTable(recommendationTable(report)),
           ...recommendations.map((own) => `  ${recommendationLine(own)}`),
         ]),
     ...series.flatMap((own) => [
       "",
       own.name,
-      ...(own.levels.length === 0 ? [] : [table(levelTable(own))]),
+      ...(own.levels.length === 0 ? [] : [textTable(levelTable(own))]),
       ...own.hints.map((hint) => `  ${hint}`),
     ]),
     ...section("The article", articleLines(report)),
@@ -51,7 +51,7 @@ function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", title, ...lines.map((line) => `  ${line}`)];
 }
 
-function table({ head, rows }: Table): string {
+export function textTable({ head, rows }: Table): string {
   const made = new CliTable({ head: [...head], style: { head: [], border: [], compact: true } });
   for (const row of rows) made.push([...row]);
   return made.toString();

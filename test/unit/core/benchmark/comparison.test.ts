@@ -95,6 +95,19 @@ describe("what cannot be told", () => {
     expect(isComparable(comparison)).toBe(true);
   });
 
+  it("is said of series that another generator loaded, whatever the run's first one was", () => {
+    const ghz = { name: "ghz", version: "0.120.0", from: "this machine" } as const;
+    const { environment } = run({});
+    const own = { ...environment, generator: ghz };
+    const before = benchmarkOf([seriesOf({ generator: environment.generator })], { environment: own });
+    expect(compare(run({}), before, 0.1).series[0]?.verdict).toBe("same");
+    const [series] = compare(run({}), benchmarkOf([seriesOf()], { environment: own }), 0.1).series;
+    expect(series).toMatchObject({
+      verdict: "incomparable",
+      reasons: ["load generator: ghz → perf_analyzer"],
+    });
+  });
+
   it("does not hide what was changed on purpose", () => {
     const before = benchmarkOf([seriesOf({ instances: 1, specHash: "e".repeat(64) })]);
     expect(compare(run({}), before, 0.1).changes).toEqual([
