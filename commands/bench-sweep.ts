@@ -1,4 +1,5 @@
 import path from "node:path";
+import process from "node:process";
 import { parseArgs } from "node:util";
 import { compare, type Comparison } from "../core/benchmark/comparison.ts";
 import { parseLoad, type LoadSettings } from "../core/benchmark/load-options.ts";
@@ -73,24 +74,21 @@ export async function main(args: string[]): Promise<void> {
   if (runsOnGpu(spec))
     console.error("Note: a model for GPUs has one instance on this machine's CPU: instances are not tried");
   await setUp(["python", "triton", "programs", "engine"]);
-  const observer = { progress: announce };
   let models = "";
   const outcome = await stoppable(
     () => new UserError("Stopped before the end", "everything the sweep started is removed"),
-    (signal) =>
-      withPlatform(
-        {
-          ...{ ...observer, signal },
-          changeModels: (folder) => {
-            models = folder;
-          },
-        },
-        () =>
-          sweep(sweptModel(models, spec.name), {
-            ...{ grid, now, most: most ?? 1, load: load.value },
-            observer: { ...observer, signal },
-          }),
-      ),
+    async (signal) => {
+      const observer = { progress: announce, signal };
+      const changeModels = (folder: string): void => {
+        models = folder;
+      };
+      const done = await withPlatform({ ...observer, changeModels }, () =>
+        sweep(sweptModel(models, spec.name), { grid, now, most: most ?? 1, load: load.value, observer }),
+      );
+      // As a shell says it of a command that Ctrl-C ended.
+      if (isStopped(observer)) process.exitCode = 130;
+      return done;
+    },
   );
   console.log(textTable(sweepTable(outcome.tried)));
   const { text, change } = sweepVerdict(outcome.tried, outcome.confirmed);
@@ -184,7 +182,7 @@ async function sweep(model: SweptModel, { grid, now, most, load, observer }: Swe
   const tried: Tried[] = [];
   const results: Benchmark[] = [];
   const space = { sizes: sizesOf(grid), start: placeOf(grid, now) };
-  while (tried.length < most) {
+  while (tried.length < most && !observer.signal.aborted) {
     const place = nextPlace(space, tried);
     if (place === undefined) break;
     const settings = settingsAt(grid, place);
@@ -196,7 +194,8 @@ async function sweep(model: SweptModel, { grid, now, most, load, observer }: Swe
       continue;
     }
     const result = await measureVariant(model, settings, load, observer);
-    observer.signal.throwIfAborted();
+    // Cut off in the middle, it says nothing of the settings.
+    if (isStopped(observer)) break;
     if (result !== undefined) results.push(result);
     const recommendation = result === undefined ? undefined : recommend(result, 0);
     tried.push({
@@ -221,7 +220,7 @@ async function confirm(
 ): Promise<Comparison | undefined> {
   const [now] = tried;
   const best = bestTrial(tried);
-  if (now === undefined || best === undefined || best === now) return undefined;
+  if (now === undefined || best === undefined || best === now || isStopped(observer)) return undefined;
   const callers = [now, best].flatMap(({ recommendation }) => recommendation?.concurrency ?? []);
   const concurrency = [...new Set(callers)].sort((a, b) => a - b);
   const repeated = { ...load, concurrency, repeats: 3, beyondSaturation: true };
@@ -231,8 +230,14 @@ async function confirm(
     return measureVariant(model, settings, repeated, observer);
   };
   const [after, before] = [await again(best), await again(now)];
-  observer.signal.throwIfAborted();
-  return after === undefined || before === undefined ? undefined : compare(after, before, 0.05);
+  return isStopped(observer) || after === undefined || before === undefined
+    ? undefined
+    : compare(after, before, 0.05);
+}
+
+/** A signal's state changes while its owner waits, which the compiler does not know. */
+function isStopped({ signal }: Pick<Observer, "signal">): boolean {
+  return signal.aborted;
 }
 
 /** One result with the series of all. */

@@ -51,7 +51,7 @@ export async function measureVariant(
 ): Promise<Benchmark | undefined> {
   const { signal, progress } = observer;
   await runCommand("start", observer);
-  signal.throwIfAborted();
+  if (signal.aborted) return undefined;
   const target = await benchTarget({ target: stackName, inCluster: false });
   const { value: plan, problems } = planLoads(target.models, { ...load, models: [name] });
   refuse(problems);
