@@ -62,7 +62,7 @@ export function recommend(benchmark: Benchmark, at: number): Recommendation | un
 
 /**
  * The best of each model: of its series, the one that sustains most inferences on a replica under the objective, else at
- * its knee. Series of a mix share their servers with others and are no measure of what a model can do.
+ * its knee; where none keeps its objective, the one that is least beyond it. Series of a mix share their servers with others and are no measure of what a model can do.
  */
 export function recommendByModel(benchmark: Benchmark): readonly Recommendation[] {
   const models = new Map<string, Recommendation[]>();
@@ -72,7 +72,11 @@ export function recommendByModel(benchmark: Benchmark): readonly Recommendation[
   });
   return [...models.values()].flatMap((all) => {
     const kept = all.filter(({ basis }) => basis !== "unmet");
-    return greatest(kept.length === 0 ? all : kept, (own) => own.inferencesPerSecond / own.replicas) ?? [];
+    const best =
+      kept.length === 0
+        ? greatest(all, (own) => -own.p99UpperMs)
+        : greatest(kept, (own) => own.inferencesPerSecond / own.replicas);
+    return best ?? [];
   });
 }
 

@@ -98,7 +98,7 @@ function hintsOf(
       : []),
     ...(isQueued && gpu === undefined
       ? [
-          "requests wait longer than they are computed: more instances, larger batches or more replicas (GPU use was not measured)",
+          "requests wait longer than they are computed: less queue delay, more instances, larger batches or more replicas (GPU use was not measured)",
         ]
       : []),
     ...(server !== undefined && server.outsideMs > server.queueMs + computeMs(server)
@@ -112,22 +112,30 @@ function hintsOf(
   ];
 }
 
-function notesOf(benchmark: Benchmark, series: readonly SeriesReport[]): readonly string[] {
-  const names = series.map(({ name }) => name);
-  return benchmark.series.length === 0
-    ? ["nothing was measured"]
-    : benchmark.series.flatMap(({ points, stopped }, i) => {
-        const name = names[i] ?? "";
-        const answered = points.some(({ requests }) => requests > 0);
-        const isSingle = answered && (series[i]?.levels ?? []).every((level) => level.points.length < 2);
-        return [
-          ...(points.length === 0 ? [`${name}: no point was measured (${stopped})`] : []),
-          ...(points.length > 0 && !answered ? [`${name}: no call was answered`] : []),
-          ...(stopped === "interrupted" ? [`${name}: interrupted; the last levels of load are missing`] : []),
-          ...failureNotes(name, series[i]?.levels ?? []),
-          ...(isSingle ? [`${name}: measured once, so how much of it is noise is not known`] : []),
-        ];
-      });
+function notesOf({ series: measured }: Benchmark, series: readonly SeriesReport[]): readonly string[] {
+  if (measured.length === 0) return ["nothing was measured"];
+  const once = series.filter(
+    ({ levels }) =>
+      levels.some(({ throughput }) => throughput !== undefined) &&
+      levels.every(({ points }) => points.length < 2),
+  );
+  return [
+    ...measured.flatMap(({ points, stopped }, i) => {
+      const { name = "", levels = [] } = series[i] ?? {};
+      const answered = points.some(({ requests }) => requests > 0);
+      return [
+        ...(points.length === 0 ? [`${name}: no point was measured (${stopped})`] : []),
+        ...(points.length > 0 && !answered ? [`${name}: no call was answered`] : []),
+        ...(stopped === "interrupted" ? [`${name}: interrupted; the last levels of load are missing`] : []),
+        ...failureNotes(name, levels),
+      ];
+    }),
+    ...(once.length === 0
+      ? []
+      : [
+          `${once.length === series.length ? "everything" : once.map(({ name }) => name).join("; ")} was measured once: how much of it is noise is not known`,
+        ]),
+  ];
 }
 
 function failureNotes(name: string, levels: readonly Level[]): readonly string[] {

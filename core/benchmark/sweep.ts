@@ -59,18 +59,22 @@ export function sweepVerdict(
   const [now] = tried;
   const best = bestTrial(tried);
   if (now === undefined || best === undefined) return { text: "No settings could be measured." };
-  if (best === now) return { text: `Nothing is better than what is there: ${settingsWords(now.settings)}.` };
+  const unmet = best.recommendation?.basis === "unmet" ? " No settings keep the latency objective." : "";
+  if (best === now)
+    return { text: `Nothing is better than what is there: ${settingsWords(now.settings)}.${unmet}` };
   const series = confirmed?.series[0];
   const shifts = present({ throughput: series?.throughput, p99: series?.p99 });
   const words = Object.entries(shifts).map(([what, shift]) => `${what} ${shiftText(shift)}`);
   const measured = words.length === 0 ? "" : `, measured again: ${words.join(", ")}`;
   const said = `${settingsWords(best.settings)} instead of ${settingsWords(now.settings)}${measured}`;
-  if (confirmed === undefined) return { change: best.settings, text: `Best: ${said}.` };
+  if (confirmed === undefined) return { text: `Best, but not measured again: ${said}.${unmet}` };
   if (hasRegression(confirmed))
-    return { text: `Not better after all: ${said}. What is there stays: ${settingsWords(now.settings)}.` };
+    return {
+      text: `Not better after all: ${said}. What is there stays: ${settingsWords(now.settings)}.${unmet}`,
+    };
   return series?.verdict === "improvement"
-    ? { change: best.settings, text: `Better, and not by chance: ${said}.` }
+    ? { change: best.settings, text: `Better, and not by chance: ${said}.${unmet}` }
     : {
-        text: `Not told apart from what is there: ${said}; the difference is within ${share(confirmed.limit)} or within the noise. What is there stays.`,
+        text: `Not told apart from what is there: ${said}; the difference is within ${share(confirmed.limit)} or within the noise. What is there stays.${unmet}`,
       };
 }

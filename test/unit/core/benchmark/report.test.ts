@@ -156,7 +156,7 @@ describe("what a reader is told", () => {
       "embedding-model, HTTP: interrupted; the last levels of load are missing",
     ]);
     expect(notes("one point")).toEqual([
-      "embedding-model, HTTP: measured once, so how much of it is noise is not known",
+      "everything was measured once: how much of it is noise is not known",
     ]);
     expect(notes("failures")[1]).toBe(
       "embedding-model, HTTP: 78 calls failed (72 × 503, 6 × timeout); with 1, 2 callers more than 0.1 %, which are left out of what is recommended",
