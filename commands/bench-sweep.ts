@@ -45,7 +45,7 @@ const help = `Searches for better settings of a model: npm run bench:sweep -- --
   --seconds 3, --warm-up 1  of each point
   --latency-limit 45ms      p99 that is to be kept (default: the spec's objective)
   --out <folder>            of the result, with all points (default: .local/benchmarks)
-It runs a platform of its own. Today's settings and the best are measured again at the end, with three repeats.`;
+It runs a platform of its own. At the end today's settings and the best are measured again, in three rounds.`;
 
 /** `npm run bench:sweep`: tries settings of one model on this machine, far fewer than there are, and says what is better. */
 export async function main(args: string[]): Promise<void> {
@@ -63,6 +63,11 @@ export async function main(args: string[]): Promise<void> {
     "latency-limit": values["latency-limit"],
   });
   if ("problems" in load) throw new ProblemsError(load.problems);
+  if (load.value.protocols.length !== 1 || load.value.batchSizes?.length !== 1)
+    throw new UserError(
+      "A sweep compares settings under one kind of load",
+      "name one protocol, and one size of the requests' batches",
+    );
   const spec = specOf(values.model);
   const now = settingsOf(spec);
   const grid = gridAround(now, {
@@ -212,7 +217,13 @@ async function sweep(model: SweptModel, { grid, now, most, load, observer }: Swe
   };
 }
 
-/** The luckiest of many is not the best: it is measured again beside today's settings, with the callers that suit either. */
+/** How often the best settings and today's are rolled out and measured again, in turns. */
+const rounds = 3;
+
+/**
+ * The luckiest of many is not the best: it is measured again beside today's settings, with the callers that suit either. The
+ * two take turns, so that what else the machine does is not taken for a difference between them.
+ */
 async function confirm(
   model: SweptModel,
   tried: readonly Tried[],
@@ -220,19 +231,41 @@ async function confirm(
 ): Promise<Comparison | undefined> {
   const [now] = tried;
   const best = bestTrial(tried);
-  if (now === undefined || best === undefined || best === now || isStopped(observer)) return undefined;
+  if (now === undefined || best === undefined || best === now) return undefined;
   const callers = [now, best].flatMap(({ recommendation }) => recommendation?.concurrency ?? []);
   const concurrency = [...new Set(callers)].sort((a, b) => a - b);
-  const repeated = { ...load, concurrency, repeats: 3, beyondSaturation: true };
-  const again = async ({ settings }: Tried): Promise<Benchmark | undefined> => {
-    observer.progress(`again: ${settingsWords(settings)}`);
-    if (writeVariant(model, settings).length > 0) return undefined;
-    return measureVariant(model, settings, repeated, observer);
-  };
-  const [after, before] = [await again(best), await again(now)];
-  return isStopped(observer) || after === undefined || before === undefined
+  const measured = new Map<Tried, Benchmark[]>([
+    [now, []],
+    [best, []],
+  ]);
+  for (let round = 0; round < rounds; round++) {
+    for (const each of round % 2 === 0 ? [best, now] : [now, best]) {
+      if (isStopped(observer)) return undefined;
+      observer.progress(`round ${String(round + 1)} of ${String(rounds)}: ${settingsWords(each.settings)}`);
+      refuse(writeVariant(model, each.settings));
+      const all = { ...load, concurrency, beyondSaturation: true };
+      const result = await measureVariant(model, each.settings, all, observer);
+      if (result !== undefined) measured.get(each)?.push(result);
+    }
+  }
+  const [before, after] = [now, best].map((each) => asRepeats(measured.get(each) ?? []));
+  return before === undefined || after === undefined || isStopped(observer)
     ? undefined
-    : compare(after, before, 0.05);
+    : compare(after, before, confirmLimit);
+}
+
+/** Less than this is not worth a change of a spec. */
+const confirmLimit = 0.05;
+
+/** Runs of one series as the repeats of one run. */
+function asRepeats(results: readonly Benchmark[]): Benchmark | undefined {
+  const [first] = results;
+  const [series] = first?.series ?? [];
+  if (first === undefined || series === undefined) return undefined;
+  const points = results.flatMap((result, i) =>
+    (result.series[0]?.points ?? []).map((point) => ({ ...point, repeat: i + 1 })),
+  );
+  return { ...first, series: [{ ...series, points }] };
 }
 
 /** A signal's state changes while its owner waits, which the compiler does not know. */
