@@ -3,25 +3,42 @@ import type { Benchmark, Series } from "./result.ts";
 
 /** Which series of two runs are of the same load, and what else is the same about the runs. */
 
-/** The same load on the same model; of several, the one with the same instances and replicas. */
+/**
+ * The same load on the same model with the same settings; with other settings where it is the only one of its load that is left
+ * in either run.
+ */
 export function matchSeries(
   after: readonly Series[],
   before: readonly Series[],
 ): ReadonlyMap<Series, Series> {
-  const free = new Set(before);
   const matches = new Map<Series, Series>();
-  const match = (isSame: (a: Series, b: Series) => boolean): void => {
-    for (const series of after) {
-      if (matches.has(series)) continue;
-      const own = [...free].find((candidate) => isSame(series, candidate));
-      if (own === undefined) continue;
-      matches.set(series, own);
-      free.delete(own);
-    }
+  const free = new Set(before);
+  const match = (series: Series, own: Series | undefined): void => {
+    if (own === undefined) return;
+    matches.set(series, own);
+    free.delete(own);
   };
-  match((a, b) => isSameLoad(a, b) && a.instances === b.instances && a.replicas === b.replicas);
-  match(isSameLoad);
+  for (const series of after)
+    match(
+      series,
+      [...free].find((own) => isSameLoad(series, own) && hasSameSettings(series, own)),
+    );
+  for (const series of after) {
+    if (matches.has(series)) continue;
+    const others = [...free].filter((own) => isSameLoad(series, own));
+    const rivals = after.filter((own) => !matches.has(own) && isSameLoad(series, own));
+    if (others.length === 1 && rivals.length === 1) match(series, others[0]);
+  }
   return matches;
+}
+
+function hasSameSettings(a: Series, b: Series): boolean {
+  return (
+    a.instances === b.instances &&
+    a.replicas === b.replicas &&
+    a.settings?.maxBatchSize === b.settings?.maxBatchSize &&
+    a.settings?.maxQueueDelayMs === b.settings?.maxQueueDelayMs
+  );
 }
 
 function isSameLoad(a: Series, b: Series): boolean {

@@ -62,7 +62,8 @@ export function recommend(benchmark: Benchmark, at: number): Recommendation | un
 
 /**
  * The best of each model: of its series, the one that sustains most inferences on a replica under the objective, else at
- * its knee; where none keeps its objective, the one that is least beyond it. Series of a mix share their servers with others and are no measure of what a model can do.
+ * its knee; where none keeps its objective, the one that is least beyond it. Series of a mix share their servers with
+ * others and are no measure of what a model can do.
  */
 export function recommendByModel(benchmark: Benchmark): readonly Recommendation[] {
   const models = new Map<string, Recommendation[]>();

@@ -128,6 +128,7 @@ function notesOf({ series: measured }: Benchmark, series: readonly SeriesReport[
         ...(points.length > 0 && !answered ? [`${name}: no call was answered`] : []),
         ...(stopped === "interrupted" ? [`${name}: interrupted; the last levels of load are missing`] : []),
         ...failureNotes(name, levels),
+        ...fewCalls(name, levels),
       ];
     }),
     ...(once.length === 0
@@ -136,6 +137,21 @@ function notesOf({ series: measured }: Benchmark, series: readonly SeriesReport[
           `${once.length === series.length ? "everything" : once.map(({ name }) => name).join("; ")} was measured once: how much of it is noise is not known`,
         ]),
   ];
+}
+
+/** Of fewer calls no share of a hundredth is slower than p99. */
+const fewestCalls = 100;
+
+function fewCalls(name: string, levels: readonly Level[]): readonly string[] {
+  const few = levels.filter(({ points }) =>
+    points.some(({ requests }) => requests > 0 && requests < fewestCalls),
+  );
+  const callers = few.map(({ concurrency }) => String(concurrency)).join(", ");
+  return few.length === 0
+    ? []
+    : [
+        `${name}: fewer than ${String(fewestCalls)} calls a point with callers ${callers}: p99 is the slowest of them (measure for longer)`,
+      ];
 }
 
 function failureNotes(name: string, levels: readonly Level[]): readonly string[] {

@@ -108,6 +108,16 @@ describe("what cannot be told", () => {
     });
   });
 
+  it("is said of settings that could be compared with several others", () => {
+    const swept = (...delays: readonly number[]): Benchmark =>
+      benchmarkOf(delays.map((delay) => seriesOf({ settings: { maxBatchSize: 8, maxQueueDelayMs: delay } })));
+    expect(compare(swept(0, 5), swept(0, 1, 2), 0.1).series).toHaveLength(1);
+    expect(compare(swept(0, 5), swept(0, 1), 0.1).series).toHaveLength(2);
+    expect(compare(swept(0, 5), swept(0, 1, 2), 0.1).onlyAfter).toEqual([
+      "embedding-model, HTTP, 2 instances on 1 replica, batches to 8, delay 5 ms",
+    ]);
+  });
+
   it("does not hide what was changed on purpose", () => {
     const before = benchmarkOf([seriesOf({ instances: 1, specHash: "e".repeat(64) })]);
     expect(compare(run({}), before, 0.1).changes).toEqual([

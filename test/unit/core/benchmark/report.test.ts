@@ -163,6 +163,16 @@ describe("what a reader is told", () => {
     );
   });
 
+  it("is where p99 is of too few calls to be one", () => {
+    const points = pointsOf({ levels: [2], repeats: 2, noise: 0 }).map((point) => ({
+      ...point,
+      requests: 60,
+    }));
+    expect(benchmarkReport(benchmarkOf([seriesOf({ points })])).notes).toEqual([
+      "embedding-model, HTTP: fewer than 100 calls a point with callers 2: p99 is the slowest of them (measure for longer)",
+    ]);
+  });
+
   it("is where queueing begins, and what it means where the GPU is idle", () => {
     const report = benchmarkReport(results["protocols, batches, models and a mix"] ?? fail());
     expect(report.series[0]?.queueFrom).toBe(32);
