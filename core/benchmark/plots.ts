@@ -50,17 +50,27 @@ export interface Mark {
   readonly tone: "objective" | "reference";
 }
 
+/** Series of a model that have plots of their own; of more, only the one that is recommended. */
+const mostSeries = 6;
+
 /** The plots of one model, over all its series; those with nothing to draw are left out. */
 export function plotsOf(report: BenchmarkReport, model: string): readonly Plot[] {
-  const own = report.benchmark.series.flatMap((series, i) => {
+  const all = report.benchmark.series.flatMap((series, i) => {
     const about = report.series[i];
     return series.model === model && about !== undefined ? [{ series, about }] : [];
   });
+  const labels = shortNames(all.map(({ about }) => about.name));
+  const own = all.map((each, i) => ({ ...each, label: labels[i] ?? each.about.name }));
+  const best = report.recommendations.find((candidate) => candidate.model === model)?.series;
+  const single =
+    own.length <= mostSeries
+      ? own
+      : own.filter(({ series }) => best !== undefined && series === report.benchmark.series[best]);
   const callers = callersAxis(own.flatMap(({ about }) => about.levels));
   return [
     throughputAgainstLatency(own, model),
     throughputByCallers(own, model, callers),
-    ...own.flatMap(({ about }) => [percentiles(about, own, callers), serverTimes(about, callers)]),
+    ...single.flatMap((each) => [percentiles(each, callers), serverTimes(each.about, callers)]),
     gpuUse(own, callers),
     gpuMemory(own, callers),
     costByCallers(own, callers),
@@ -72,6 +82,17 @@ export function plotsOf(report: BenchmarkReport, model: string): readonly Plot[]
 interface Own {
   readonly series: Series;
   readonly about: SeriesReport;
+  /** Among the model's other series. */
+  readonly label: string;
+}
+
+/** Names without the parts that all of them have; whole where nothing would be left of one. */
+function shortNames(names: readonly string[]): readonly string[] {
+  const parts = names.map((name) => name.split(", "));
+  const short = parts.map((own) =>
+    own.filter((part) => !parts.every((others) => others.includes(part))).join(", "),
+  );
+  return short.includes("") ? names : short;
 }
 
 function throughputAgainstLatency(own: readonly Own[], model: string): Plot {
@@ -82,8 +103,8 @@ function throughputAgainstLatency(own: readonly Own[], model: string): Plot {
     x: { label: "p99", unit: "s" },
     y: { label: "inferences", unit: "reqps" },
     kind: "lines",
-    series: own.map(({ about }) => ({
-      name: about.name,
+    series: own.map(({ about, label }) => ({
+      name: label,
       points: about.levels.flatMap(({ throughput, p99Ms, concurrency }) =>
         throughput === undefined || p99Ms === undefined
           ? []
@@ -116,7 +137,7 @@ function throughputByCallers(own: readonly Own[], model: string, callers: Axis):
     y: { label: "inferences", unit: "reqps" },
     kind: "lines",
     series: [
-      ...own.map(({ about }) => line(about.name, about.levels, ({ throughput }) => throughput)),
+      ...own.map(({ about, label }) => line(label, about.levels, ({ throughput }) => throughput)),
       ...(reference === undefined
         ? []
         : [
@@ -131,13 +152,13 @@ function throughputByCallers(own: readonly Own[], model: string, callers: Axis):
   };
 }
 
-function percentiles(about: SeriesReport, own: readonly Own[], callers: Axis): Plot {
-  const { levels } = about;
+function percentiles(own: Own, callers: Axis): Plot {
+  const { name, levels } = own.about;
   const inSeconds = (estimate: Estimate | undefined): Estimate | undefined =>
     estimate === undefined ? undefined : scaled(estimate, 1 / 1000);
   return {
     title: "Latency by callers",
-    description: about.name,
+    description: name,
     x: callers,
     y: { label: "latency", unit: "s" },
     kind: "lines",
@@ -147,7 +168,7 @@ function percentiles(about: SeriesReport, own: readonly Own[], callers: Axis): P
       line("p95", levels, ({ p95Ms }) => inSeconds(p95Ms)),
       line("p99", levels, ({ p99Ms }) => inSeconds(p99Ms)),
     ],
-    marks: objectives(own.filter((other) => other.about === about)).map((value) => ({
+    marks: objectives([own]).map((value) => ({
       ...{ axis: "y" as const, value, name: "objective" },
       tone: "objective" as const,
     })),
@@ -188,7 +209,7 @@ function gpuUse(own: readonly Own[], callers: Axis): Plot {
     x: callers,
     y: { label: "used", unit: "percentunit" },
     kind: "lines",
-    series: own.map(({ about }) => figures(about, ({ gpu }) => gpu?.utilization)),
+    series: own.map((each) => figures(each, ({ gpu }) => gpu?.utilization)),
     marks: [],
   };
 }
@@ -201,7 +222,7 @@ function gpuMemory(own: readonly Own[], callers: Axis): Plot {
     x: callers,
     y: { label: "used", unit: "bytes" },
     kind: "lines",
-    series: own.map(({ about }) => figures(about, ({ gpu }) => gpu?.memoryUsedBytes)),
+    series: own.map((each) => figures(each, ({ gpu }) => gpu?.memoryUsedBytes)),
     marks: total === undefined ? [] : [mark("y", total, "all there is")],
   };
 }
@@ -213,7 +234,7 @@ function costByCallers(own: readonly Own[], callers: Axis): Plot {
     x: callers,
     y: { label: "USD", unit: "currencyUSD" },
     kind: "lines",
-    series: own.map(({ about }) => figures(about, ({ perMillion }) => perMillion)),
+    series: own.map((each) => figures(each, ({ perMillion }) => perMillion)),
     marks: [],
   };
 }
@@ -232,9 +253,9 @@ function line(
   };
 }
 
-function figures(about: SeriesReport, of: (level: Level) => number | undefined): PlotSeries {
+function figures({ about, label }: Own, of: (level: Level) => number | undefined): PlotSeries {
   return {
-    name: about.name,
+    name: label,
     points: about.levels.flatMap((level) => {
       const y = of(level);
       return y === undefined ? [] : [{ x: level.concurrency, y }];

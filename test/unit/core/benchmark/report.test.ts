@@ -205,6 +205,25 @@ describe("plots", () => {
     expect(plotsOf(benchmarkReport(results.failures ?? fail()), "embedding-model")).toEqual([]);
   });
 
+  it("name series by what tells them apart, and draw each of a few by itself", () => {
+    const sweep = (count: number): Benchmark =>
+      benchmarkOf(
+        Array.from({ length: count }, (_, i) =>
+          seriesOf({ settings: { maxBatchSize: 8, maxQueueDelayMs: i } }, { noise: 0, speed: 1 + i / 10 }),
+        ),
+      );
+    const few = plotsOf(benchmarkReport(sweep(2)), "embedding-model");
+    expect(few[0]?.series.map(({ name }) => name)).toEqual(["delay 0 ms", "delay 1 ms"]);
+    const many = plotsOf(benchmarkReport(sweep(9)), "embedding-model");
+    expect(many.map(({ title }) => title)).toEqual([
+      "Throughput against latency",
+      "Throughput by callers",
+      "Latency by callers",
+      "Where the time goes",
+    ]);
+    expect(many[2]?.description).toContain("delay 8 ms");
+  });
+
   it("have the objective in them, and what the article says where it says something", () => {
     const [against, byCallers] = plotsOf(report, "embedding-model");
     expect(against?.marks).toEqual([
