@@ -1,15 +1,14 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
 import { prepareLocal } from "../components/local/prepare.ts";
 import { readLocalTools } from "../components/local/tools.ts";
 import { monitoredHere } from "../core/local/plan.ts";
 import { grafanaDashboard } from "../core/monitoring/dashboards/grafana.ts";
 import { dashboardsOf } from "../core/monitoring/dashboards/index.ts";
 import type { MonitoredPlatform } from "../core/monitoring/platform.ts";
-import { renderPage, type PageParts, type Report } from "../core/monitoring/report/page.ts";
+import { renderPage, type Report } from "../core/monitoring/report/page.ts";
 import { loadModels } from "../core/spec/load.ts";
 import { refuse } from "../core/spec/problem.ts";
 import { parseDuration } from "../core/spec/units.ts";
@@ -18,6 +17,7 @@ import { Prometheus, type TimeRange } from "./dashboard/prometheus.ts";
 import { userPath } from "./files/user-path.ts";
 import { openHome, readLocalConfig } from "./local/home.ts";
 import { findRunning } from "./local/running.ts";
+import { pageParts } from "./page/parts.ts";
 import { projectRoot } from "./setup/places.ts";
 import { UserError } from "./setup/user-error.ts";
 
@@ -51,7 +51,9 @@ export async function main(args: string[]): Promise<void> {
   const out =
     values.out === undefined ? path.join(running.directory, "run", "dashboard.html") : userPath(values.out);
   mkdirSync(path.dirname(out), { recursive: true });
-  writeFileSync(out, renderPage(withLocalRunbooks(report), await pageParts()));
+  const own = path.join(import.meta.dirname, "dashboard");
+  const parts = await pageParts(path.join(own, "draw.ts"), path.join(own, "page.css"));
+  writeFileSync(out, renderPage(withLocalRunbooks(report), parts));
   console.log(`${String(report.sections.length)} dashboards of the last ${values.since} are in ${out}`);
   for (const { name, state, summary } of report.alerts) console.log(`  ${state}: ${name}: ${summary}`);
 }
@@ -89,27 +91,6 @@ function withLocalRunbooks(report: Report): Report {
       : pathToFileURL(path.resolve(projectRoot, alert.runbook)).href,
   }));
   return { ...report, alerts };
-}
-
-async function pageParts(): Promise<PageParts> {
-  const folder = path.join(import.meta.dirname, "dashboard");
-  const { outputFiles } = await build({
-    entryPoints: [path.join(folder, "draw.ts")],
-    bundle: true,
-    minify: true,
-    write: false,
-    format: "iife",
-    target: "es2022",
-    logLevel: "error",
-  });
-  const plotStyle = readFileSync(
-    path.join(projectRoot, "node_modules", "uplot", "dist", "uPlot.min.css"),
-    "utf8",
-  );
-  return {
-    script: (outputFiles[0]?.text ?? "").replaceAll("</script", String.raw`<\/script`),
-    style: `${plotStyle}\n${readFileSync(path.join(folder, "page.css"), "utf8")}`,
-  };
 }
 
 function writeGrafana(platform: MonitoredPlatform, folder: string): void {

@@ -147,6 +147,7 @@ if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === fileURLTo
   run(process.argv.slice(2)).catch((error) => {
     // Written synchronously: a pipe would lose what is still queued when the process exits.
     writeSync(2, `${report(error)}\n`);
-    process.exit(1);
+    // Of its own, where a command has set one for its failures.
+    process.exit(process.exitCode || 1);
   });
 }

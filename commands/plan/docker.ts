@@ -23,7 +23,7 @@ export function plannedDocker(
     files: renderDockerPlan(plan),
     resources: [],
     costItems: [],
-    usage: plannedUsage(config, platform),
+    usage: plannedUsage(stack, platform),
     picture,
     advice,
     warnings: [...(needsKey ? ["holysheep:apiKey is not set yet: `pulumi up` wants it"] : []), ...notes],

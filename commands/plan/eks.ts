@@ -37,7 +37,7 @@ export async function plannedEks(
       ...policyResources(resources),
     ],
     costItems: items,
-    usage: plannedUsage(config, workload?.platform ?? { servers: [] }),
+    usage: plannedUsage(stack, workload?.platform ?? { servers: [] }),
     picture,
     advice,
     warnings: [

@@ -6,9 +6,9 @@ import type { PlannedStack, PlannedUsage } from "../../core/plan/planned.ts";
 import { environmentOf } from "../../core/policy/environment.ts";
 import { kubernetesResources } from "../../core/policy/plan.ts";
 import type { PlatformPlan } from "../../core/platform.ts";
-import type { PlatformConfig } from "../../core/spec/platform.ts";
 import type { StackConfig } from "../stack/config.ts";
 import { planStack } from "../stack/kubernetes.ts";
+import { readMeasuredRates } from "./benchmark.ts";
 
 /** A stack with the target `kubernetes`, as `npm run plan` shows it. `models` are its own, where they are loaded already. */
 export function plannedKubernetes(
@@ -27,7 +27,7 @@ export function plannedKubernetes(
     resources: kubernetesResources(plan, name),
     // Clusters of the target `kubernetes` say no region: their EC2 types are priced as in the first one.
     costItems: nodePoolItems(config.nodes, "us-east-1", prices),
-    usage: plannedUsage(config, platform),
+    usage: plannedUsage(stack, platform),
     picture,
     advice,
     warnings: [...(needsKey ? ["holysheep:apiKey is not set yet: `pulumi up` wants it"] : []), ...notes],
@@ -35,8 +35,11 @@ export function plannedKubernetes(
 }
 
 /** What the config counts on, and what the models that call HolySheep say that a token costs. */
-export function plannedUsage(config: PlatformConfig, platform: Pick<PlatformPlan, "servers">): PlannedUsage {
-  const { inferencesPerSecond, tokensPerMonth } = config.usage;
+export function plannedUsage(
+  { config, file }: Pick<StackConfig, "config" | "file">,
+  platform: Pick<PlatformPlan, "servers">,
+): PlannedUsage {
+  const { inferencesPerSecond, benchmark, tokensPerMonth } = config.usage;
   const models = platform.servers.flatMap((server) => server.models);
   const caller = models.find(({ spec }) => spec.upstream !== undefined)?.spec;
   const price = (name: string): number | undefined => {
@@ -46,6 +49,7 @@ export function plannedUsage(config: PlatformConfig, platform: Pick<PlatformPlan
   const [own, reference] = [price("price_completion_usd"), price("price_reference_usd")];
   return present({
     inferencesPerSecond,
+    measured: benchmark === undefined ? undefined : readMeasuredRates(benchmark, platform, file),
     tokensPerMonth: caller === undefined ? undefined : tokensPerMonth,
     tokenPrice: own === undefined ? undefined : { name: config.holysheep.model, perMillion: own },
     tokenReference:

@@ -99,6 +99,8 @@ const seriesSchema = z.object({
   replicas: z.int().min(1),
   /** Instances of the model on one replica. */
   instances: z.int().min(1),
+  /** Of a sweep, which measures a model with several of them. */
+  settings: z.object({ maxBatchSize: count, maxQueueDelayMs: amount }).exactOptional(),
   /** From the spec's objectives. */
   latencyP99LimitMs: amount.exactOptional(),
   /** USD per hour of what the group runs on, all replicas together; absent where nothing has a price (this machine). */

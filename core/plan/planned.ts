@@ -1,3 +1,4 @@
+import type { MeasuredRates } from "../benchmark/rates.ts";
 import type { CostItem } from "../cost/cost.ts";
 import type { TokenPrice } from "../cost/tokens.ts";
 import type { Environment } from "../policy/environment.ts";
@@ -25,6 +26,7 @@ export interface PlannedStack {
 /** What the config counts on, and the prices of the LLM API's tokens; all undefined where nothing is said. */
 export interface PlannedUsage {
   readonly inferencesPerSecond?: number;
+  readonly measured?: MeasuredRates;
   readonly tokensPerMonth?: number;
   readonly tokenPrice?: TokenPrice;
   readonly tokenReference?: TokenPrice;

@@ -1,3 +1,4 @@
+import type { MeasuredRate } from "../benchmark/rates.ts";
 import { costOf, hoursOfMonth, perMillionInferences, type Cost } from "../cost/cost.ts";
 import { tokenCost, type TokenCost } from "../cost/tokens.ts";
 import { evaluate, type PolicySettings, type Verdict } from "../policy/evaluate.ts";
@@ -61,6 +62,11 @@ export interface CostReport extends Omit<Cost, "items"> {
   /** USD, where the config says how many there are a second. */
   readonly perMillionInferences?: number;
   readonly inferencesPerSecond?: number;
+  /** Of each model by itself, as a benchmark measured it. */
+  readonly measured?: {
+    readonly rates: readonly (MeasuredRate & { readonly perMillion: number })[];
+    readonly left: readonly string[];
+  };
   readonly tokens?: TokenCost;
   /** Of the base. */
   readonly before?: {
@@ -165,7 +171,7 @@ function keyOf({ rule, resource, path }: PolicyResult): string {
 
 function costReport({ costItems, usage }: PlannedStack, base: PlanBase | undefined): CostReport {
   const cost = costOf(costItems);
-  const { inferencesPerSecond, tokensPerMonth, tokenPrice, tokenReference } = usage;
+  const { inferencesPerSecond, measured, tokensPerMonth, tokenPrice, tokenReference } = usage;
   const each =
     inferencesPerSecond === undefined ? undefined : perMillionInferences(cost.perHour, inferencesPerSecond);
   const before = base?.report?.cost;
@@ -179,6 +185,17 @@ function costReport({ costItems, usage }: PlannedStack, base: PlanBase | undefin
     })),
     ...(each === undefined ? {} : { perMillionInferences: each }),
     ...(inferencesPerSecond === undefined ? {} : { inferencesPerSecond }),
+    ...(measured === undefined
+      ? {}
+      : {
+          measured: {
+            rates: measured.rates.map((rate) => ({
+              ...rate,
+              perMillion: perMillionInferences(cost.perHour, rate.inferencesPerSecond) ?? 0,
+            })),
+            left: measured.left,
+          },
+        }),
     ...(tokensPerMonth === undefined
       ? {}
       : { tokens: tokenCost(tokensPerMonth, tokenPrice, tokenReference) }),

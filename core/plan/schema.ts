@@ -37,6 +37,14 @@ const costSchema = z.object({
   ),
   perMillionInferences: amount.exactOptional(),
   inferencesPerSecond: amount.exactOptional(),
+  measured: z
+    .object({
+      rates: list(
+        z.object({ model: word, inferencesPerSecond: amount, assumption: line, perMillion: amount }),
+      ),
+      left: list(line),
+    })
+    .exactOptional(),
   tokens: z
     .object({
       ...{ tokensPerMonth: amount, perMonth: amount, referencePerMonth: amount, saving: amount },

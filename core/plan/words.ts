@@ -109,6 +109,11 @@ export function costLines(cost: CostReport): readonly string[] {
       : [
           `${dollars(cost.perMillionInferences)} a million inferences at ${String(cost.inferencesPerSecond)} a second`,
         ]),
+    ...(cost.measured?.rates ?? []).map(
+      ({ model, perMillion, inferencesPerSecond, assumption }) =>
+        `${dollars(perMillion)} a million inferences of ${model} at ${inferencesPerSecond.toFixed(0)} a second: ${assumption}`,
+    ),
+    ...(cost.measured?.left ?? []).map((reason) => `no rate of ${reason}`),
     ...(tokens === undefined
       ? []
       : [

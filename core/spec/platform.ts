@@ -130,6 +130,8 @@ const localSchema = z.strictObject({
 const usageSchema = z.strictObject({
   /** All models and replicas together, on average: measured (docs/benchmarks.md) or expected. */
   inferencesPerSecond: z.number().positive().optional(),
+  /** A result of `npm run bench`, relative to the project: what each model sustains under its latency objective. */
+  benchmark: z.string().min(1).optional(),
   /** Of the LLM API, prompts and answers together. */
   tokensPerMonth: z.number().min(0).optional(),
 });

@@ -30,9 +30,10 @@ export async function runCommand(
     await Promise.resolve().then(() => main([...args]));
     return { code: exitCode(), stdout, stderr };
   } catch (error) {
+    const code = exitCode() || 1;
     if (error instanceof UserError)
-      return { code: 1, stdout, stderr: `${stderr}${error.message}\n${error.hint}` };
-    if (error instanceof ProblemsError) return { code: 1, stdout, stderr: `${stderr}${error.message}` };
+      return { code, stdout, stderr: `${stderr}${error.message}\n${error.hint}` };
+    if (error instanceof ProblemsError) return { code, stdout, stderr: `${stderr}${error.message}` };
     throw error;
   } finally {
     process.exitCode = before;

@@ -1,4 +1,4 @@
-import { escapeHtml } from "../../html.ts";
+import { drawnPage, escapeHtml, type PageParts } from "../../html.ts";
 import type { PanelPlan } from "../dashboards/plan.ts";
 import { formatValue } from "./values.ts";
 
@@ -45,45 +45,23 @@ export interface ReportSeries {
   readonly values: readonly (number | null)[];
 }
 
-/** The page's own code and looks. */
-export interface PageParts {
-  /** JavaScript that draws, without `</script>` in it. */
-  readonly script: string;
-  readonly style: string;
-}
-
 /** One HTML file that needs no network. Numbers and alerts can be read without JavaScript; plots are drawn by it. */
-export function renderPage(report: Report, { script, style }: PageParts): string {
+export function renderPage(report: Report, parts: PageParts): string {
   const { title, sections, times } = report;
   const drawn: ReportPanel[] = [];
-  const body = sections.map((section) => renderSection(section, drawn)).join("\n");
-  const data = { times, panels: drawn };
+  const content = sections.map((section) => renderSection(section, drawn)).join("\n");
   const first = new Date((times[0] ?? 0) * 1000).toISOString();
   const last = new Date((times.at(-1) ?? 0) * 1000).toISOString();
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${escapeHtml(title)}</title>
-<style>${style}</style>
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>${escapeHtml(title)}</h1>
 <p><time datetime="${first}">${first.slice(0, 16).replace("T", " ")}</time> to <time datetime="${last}">${last.slice(0, 16).replace("T", " ")}</time> UTC</p>
 <nav aria-label="Dashboards">${sections.map(({ id, title: name }) => `<a href="#${escapeHtml(id)}">${escapeHtml(name)}</a>`).join(" ")}</nav>
 </header>
 <main>
 ${renderAlerts(report.alerts)}
-${body}
-</main>
-<script type="application/json" id="data">${JSON.stringify(data).replaceAll("<", String.raw`\u003c`)}</script>
-<script>${script}</script>
-</body>
-</html>
-`;
+${content}
+</main>`;
+  return drawnPage({ title, body, data: { times, panels: drawn } }, parts);
 }
 
 function renderAlerts(alerts: readonly ReportAlert[]): string {

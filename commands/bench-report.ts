@@ -1,0 +1,117 @@
+import { mkdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { compare, hasRegression, isComparable } from "../core/benchmark/comparison.ts";
+import { htmlBenchmark } from "../core/benchmark/html.ts";
+import { markdownBenchmark } from "../core/benchmark/markdown.ts";
+import { readBenchmark } from "../core/benchmark/read.ts";
+import { benchmarkReport, type BenchmarkReport } from "../core/benchmark/report.ts";
+import type { Benchmark } from "../core/benchmark/result.ts";
+import { textBenchmark } from "../core/benchmark/text.ts";
+import { ProblemsError } from "../core/spec/problem.ts";
+import { parsePercentage } from "../core/spec/units.ts";
+import { replaceFile } from "./files/replace.ts";
+import { userPath } from "./files/user-path.ts";
+import { writingTo } from "./files/writing.ts";
+import { pageParts } from "./page/parts.ts";
+import { UserError } from "./setup/user-error.ts";
+
+type Form = (report: BenchmarkReport) => string | Promise<string>;
+
+const forms: Readonly<Record<string, Form>> = {
+  text: textBenchmark,
+  markdown: markdownBenchmark,
+  html: async (report) => {
+    const own = path.join(import.meta.dirname, "bench-report");
+    return htmlBenchmark(report, await pageParts(path.join(own, "draw.ts"), path.join(own, "page.css")));
+  },
+  json: (report) => `${JSON.stringify(report, undefined, 2)}\n`,
+};
+
+/** What --out writes, by form. */
+const files = [
+  ["markdown", "report.md"],
+  ["html", "report.html"],
+  ["json", "report.json"],
+] as const;
+
+const help = `Reports on a benchmark: npm run bench:report -- <result.json> [options]
+  --against <other.json>   compares with an earlier run
+  --limit <percentage>     how much worse a figure may be (default: 10%)
+  --format <form>          text, markdown, html or json (default: text)
+  --out <folder>           writes report.md, report.html and report.json there as well
+Exit code 1: a regression beyond the limit that is not by chance; 2: a file is no result, or the runs cannot be compared.`;
+
+/** `npm run bench:report`: what a benchmark found, and whether it is worse than another. */
+export async function main(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      against: { type: "string" },
+      limit: { type: "string", default: "10%" },
+      format: { type: "string", default: "text" },
+      out: { type: "string", short: "o" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(help);
+    return;
+  }
+  // Until there is a report; so that it is told apart from a regression.
+  process.exitCode = 2;
+  const { name, limit, form } = checked(positionals, values.limit, values.format);
+  const benchmark = read(name);
+  const before = values.against === undefined ? undefined : read(values.against);
+  const comparison = before === undefined ? undefined : compare(benchmark, before, limit);
+  const report = benchmarkReport(benchmark, comparison);
+  console.log((await form(report)).trimEnd());
+  if (values.out !== undefined) await writeReports(report, userPath(values.out));
+  process.exitCode = comparison === undefined || isComparable(comparison) ? 0 : 2;
+  if (comparison !== undefined && hasRegression(comparison)) process.exitCode = 1;
+}
+
+function checked(
+  names: readonly string[],
+  limitText: string,
+  formName: string,
+): { readonly name: string; readonly limit: number; readonly form: Form } {
+  const [name] = names;
+  if (name === undefined || names.length > 1)
+    throw new UserError("One result is needed, as `npm run bench` writes it", help);
+  const limit = parsePercentage(limitText);
+  if (limit === undefined || limit >= 1)
+    throw new UserError(`\`--limit ${limitText}\` is no percentage below 100`, "write it like --limit 10%");
+  const form = Object.hasOwn(forms, formName) ? forms[formName] : undefined;
+  if (form === undefined)
+    throw new UserError(`There is no form \`${formName}\``, `use one of: ${Object.keys(forms).join(", ")}`);
+  return { name, limit, form };
+}
+
+async function writeReports(report: BenchmarkReport, folder: string): Promise<void> {
+  await writingTo(folder, async () => {
+    mkdirSync(folder, { recursive: true });
+    for (const [form, file] of files)
+      replaceFile(path.join(folder, file), (await forms[form]?.(report)) ?? "");
+  });
+  // Standard output may be read by a program.
+  console.error(`${files.map(([, file]) => file).join(", ")} are in ${folder}`);
+}
+
+function read(name: string): Benchmark {
+  const parsed = readBenchmark(readFileOf(userPath(name)), name);
+  if ("problems" in parsed) throw new ProblemsError(parsed.problems);
+  return parsed.value;
+}
+
+function readFileOf(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UserError(`${file} cannot be read: ${reason}`, "name a result of `npm run bench`", {
+      cause: error,
+    });
+  }
+}
