@@ -1,9 +1,12 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { requirePython, type Fetch } from "./engine-download.ts";
+import type { Fetch } from "./engine-download.ts";
 import { goEnvironment, requireGo } from "./go.ts";
 import { runProgram } from "./run-program.ts";
+
+/** The oldest Go that builds the engine: the `go` line of engine/go.mod. */
+export const oldestGo = "1.25.11";
 
 const enginePackage = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi";
 
@@ -15,7 +18,7 @@ const moduleFolder = fileURLToPath(new URL("engine/", import.meta.url));
  * again. Only the CLI comes of it; a release also has language hosts, which inline programs do without.
  */
 export async function buildEngine({ version, bin, places, report }: Fetch): Promise<void> {
-  const go = await requireGo(places.go, requirePython, report);
+  const go = await requireGo(oldestGo, places, report);
   const run = (args: readonly string[], onLine: (line: string) => void): Promise<string> =>
     runProgram({
       command: go,

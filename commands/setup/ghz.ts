@@ -1,7 +1,6 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { requirePython } from "./engine-download.ts";
 import { isExecutable } from "./find-program.ts";
 import { goEnvironment, requireGo } from "./go.ts";
 import { withLock } from "./lock.mjs";
@@ -12,13 +11,16 @@ import { runSteps } from "./steps.ts";
 /** The load generator for gRPC, as ghz/go.mod pins it. */
 export const ghzVersion = "0.121.0";
 
+/** The `go` line of ghz/go.mod. */
+const oldestGo = "1.25.11";
+
 const ghzPackage = "github.com/bojand/ghz/cmd/ghz";
 const moduleFolder = fileURLToPath(new URL("ghz/", import.meta.url));
 
 /** Its program, built from the Go module proxy where that has not been done: a minute, once. */
 export async function setUpGhz(root = projectRoot): Promise<string> {
-  const { ghz } = placesIn(root);
-  const program = path.join(ghz, ghzVersion, "ghz");
+  const { programs } = placesIn(root);
+  const program = path.join(programs, `ghz-${ghzVersion}`, "ghz");
   if (isExecutable(program)) return program;
   return withLock("ghz", root, async () => {
     if (!isExecutable(program)) {
@@ -30,7 +32,7 @@ export async function setUpGhz(root = projectRoot): Promise<string> {
 }
 
 async function buildGhz(program: string, root: string, report: Report): Promise<void> {
-  const go = await requireGo(placesIn(root).go, requirePython, report);
+  const go = await requireGo(oldestGo, placesIn(root), report);
   const bin = path.dirname(program);
   mkdirSync(bin, { recursive: true });
   const folder = mkdtempSync(path.join(bin, ".build-"));

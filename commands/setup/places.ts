@@ -14,8 +14,8 @@ export interface Places {
   readonly engineState: string;
   /** Python's Go, where no other is installed. */
   readonly go: string;
-  /** Versions of the load generator that is built from the Go module proxy. */
-  readonly ghz: string;
+  /** Programs that are built here, each named with its version. */
+  readonly programs: string;
 }
 
 export function placesIn(root: string): Places {
@@ -28,6 +28,6 @@ export function placesIn(root: string): Places {
     tritonState: path.join(venv, "setup-triton.json"),
     engineState: path.join(local, "setup-engine.json"),
     go: path.join(local, "go"),
-    ghz: path.join(local, "ghz"),
+    programs: path.join(local, "programs"),
   };
 }

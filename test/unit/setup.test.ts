@@ -14,10 +14,11 @@ import process from "node:process";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as z from "zod";
-import { isSufficientGo, oldestGo, pypiGo } from "../../commands/setup/go.ts";
+import { oldestGo } from "../../commands/setup/engine-build.ts";
 import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";
 import { findProgram, findPrograms } from "../../commands/setup/find-program.ts";
+import { isSufficientGo, pypiGo } from "../../commands/setup/go.ts";
 import { isSupportedPython, isSystemPython } from "../../commands/setup/interpreter.ts";
 import { withLock } from "../../commands/setup/lock.mjs";
 import {
@@ -283,10 +284,10 @@ describe("the engine", () => {
     const mod = readFileSync(path.join(projectRoot, "commands/setup/engine/go.mod"), "utf8");
     expect(mod).toContain(`require github.com/pulumi/pulumi/pkg/v3 v${engineVersion} `);
     expect(mod).toContain(`\ngo ${oldestGo}\n`);
-    expect(isSufficientGo(pypiGo)).toBe(true);
-    expect(isSufficientGo(`go${oldestGo}`)).toBe(true);
-    expect(isSufficientGo("go1.24.13")).toBe(false);
-    expect(isSufficientGo(undefined)).toBe(false);
+    expect(isSufficientGo(pypiGo, oldestGo)).toBe(true);
+    expect(isSufficientGo(`go${oldestGo}`, oldestGo)).toBe(true);
+    expect(isSufficientGo("go1.24.13", oldestGo)).toBe(false);
+    expect(isSufficientGo(undefined, oldestGo)).toBe(false);
   });
 });
 
