@@ -16,7 +16,7 @@ const recorded = (name: string): string =>
 
 describe("load generators", () => {
   it("perf_analyzer: the times of every call, whatever its inputs and outputs say", () => {
-    const text = recorded("perf_analyzer-2.51.json");
+    const text = recorded("perf_analyzer-2.51.txt");
     const calls = parseExport(text);
     expect(calls).toHaveLength(4);
     expect(calls[0]?.latencyMs).toBeCloseTo(2.847649, 6);
