@@ -12,9 +12,10 @@ import { smoke, type SmokeCase } from "./local/smoke.ts";
 import { projectRoot } from "./setup/places.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
-import { accessOptions, readAccess } from "./stack/access.ts";
+import { readAccess } from "./stack/access.ts";
 import { readStack } from "./stack/config.ts";
 import { planDockerStack } from "./stack/docker.ts";
+import { addressesWith, endpointOptions } from "./stack/endpoint.ts";
 import { readOutputs } from "./stack/outputs.ts";
 
 /**
@@ -28,9 +29,7 @@ export async function main(args: string[]): Promise<void> {
     args,
     options: {
       stack: { type: "string", short: "s" },
-      http: { type: "string" },
-      grpc: { type: "string" },
-      ...accessOptions,
+      ...endpointOptions,
     },
   });
   const access = readAccess(values);
@@ -41,10 +40,7 @@ export async function main(args: string[]): Promise<void> {
       "npm run api-key makes one: put it into a file, and name that by --api-key-file or TRITON_PLATFORM_API_KEY_FILE",
     );
   const description = await stack.describe();
-  const endpoints = {
-    http: httpUrl(description.endpoints.http, values.http),
-    grpc: grpcAddress(description.endpoints.grpc, values.grpc),
-  };
+  const endpoints = addressesWith(description.endpoints, values);
   const { python } = await setUp(["python"]);
   const results = await smoke(python.executable, endpoints, casesOf(description, stack.models), access);
   const table = new Table({
@@ -89,19 +85,6 @@ function stackOf(name: string): SmokedStack {
   const describe = async (): Promise<PlatformDescription> =>
     readOutputs((await setUp(["engine"])).engine, name);
   return { models, asksForKeys: asksForApiKeys(sectionOf(config)), describe };
-}
-
-/** Another address of the same balancer is as secure as its own, unless its URL says how it is. */
-function httpUrl(own: string, given: string | undefined): string {
-  if (given === undefined) return own;
-  const url = given.includes("://") ? given : `${new URL(own).protocol}//${given}`;
-  if (/^https?:/.test(url) && URL.canParse(url)) return url;
-  throw new UserError(`${given} is no address of HTTP`, "write it like --http localhost:8000");
-}
-
-function grpcAddress(own: string, given: string | undefined): string {
-  if (given === undefined || /^[^\s/]+:\d+$/.test(given)) return given ?? own;
-  throw new UserError(`${given} is no address of gRPC`, "write it like --grpc localhost:8001");
 }
 
 /** A call for each model that is served; what it takes is in its spec. */

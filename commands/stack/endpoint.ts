@@ -25,16 +25,29 @@ export type EndpointOptions = Readonly<Partial<Record<keyof typeof endpointOptio
 /** A stack's addresses with what its user says: other addresses of the same balancer, an API key, certificates. */
 export function endpointWith(
   known: Pick<StackEndpoint, "http" | "grpc">,
-  { http, grpc, ...access }: EndpointOptions,
+  options: EndpointOptions,
 ): StackEndpoint {
-  const { protocol } = new URL(known.http);
-  const url = http === undefined ? known.http : http.includes("://") ? http : `${protocol}//${http}`;
-  if (!/^https?:/.test(url) || !URL.canParse(url))
-    throw new UserError(`${url} is no address of HTTP`, "write it like --http localhost:8000");
-  if (grpc !== undefined && !/^[^\s/]+:\d+$/.test(grpc))
-    throw new UserError(`${grpc} is no address of gRPC`, "write it like --grpc localhost:8001");
-  return {
-    ...{ http: url.replace(/\/$/, ""), grpc: grpc ?? known.grpc, isEncrypted: url.startsWith("https:") },
-    ...readAccess(access),
-  };
+  const addresses = addressesWith(known, options);
+  return { ...addresses, isEncrypted: addresses.http.startsWith("https:"), ...readAccess(options) };
+}
+
+/** A stack's addresses, or the others of the same balancer that its user says. Throws where one is none. */
+export function addressesWith(
+  known: Pick<StackEndpoint, "http" | "grpc">,
+  { http, grpc }: Pick<EndpointOptions, "http" | "grpc">,
+): Pick<StackEndpoint, "http" | "grpc"> {
+  return { http: httpUrl(known.http, http), grpc: grpcAddress(known.grpc, grpc) };
+}
+
+/** Another address of the same balancer is as secure as its own, unless its URL says how it is. */
+function httpUrl(own: string, given: string | undefined): string {
+  if (given === undefined) return own;
+  const url = given.includes("://") ? given : `${new URL(own).protocol}//${given}`;
+  if (/^https?:/.test(url) && URL.canParse(url)) return url.replace(/\/$/, "");
+  throw new UserError(`${given} is no address of HTTP`, "write it like --http localhost:8000");
+}
+
+function grpcAddress(own: string, given: string | undefined): string {
+  if (given === undefined || /^[^\s/]+:\d+$/.test(given)) return given ?? own;
+  throw new UserError(`${given} is no address of gRPC`, "write it like --grpc localhost:8001");
 }

@@ -19,7 +19,6 @@ import { servedVersions } from "../../../core/triton/repository.ts";
 import { openHome, readLocalConfig, stackName } from "../../local/home.ts";
 import { findRunning } from "../../local/running.ts";
 import { projectRoot } from "../../setup/places.ts";
-import { runProgram } from "../../setup/run-program.ts";
 import { setUp } from "../../setup/set-up.ts";
 import { UserError } from "../../setup/user-error.ts";
 import { readStack, type NamedStack } from "../../stack/config.ts";
@@ -27,6 +26,7 @@ import { planDockerStack } from "../../stack/docker.ts";
 import { planEksStack } from "../../stack/eks.ts";
 import { endpointWith, type EndpointOptions, type StackEndpoint } from "../../stack/endpoint.ts";
 import { planStack } from "../../stack/kubernetes.ts";
+import { readOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
 import type { ClusterJobOptions } from "./cluster-job.ts";
 import type { MetricsSource } from "./metrics.ts";
@@ -216,8 +216,6 @@ async function clusterTarget(
   };
 }
 
-const outputsSchema = z.object({ endpoints: z.object({ http: z.string(), grpc: z.string() }) });
-
 /** The balancer as it is called from outside, by the stack's outputs: Pulumi's state is asked, the login is the user's own. */
 async function outsideOf(
   stack: string,
@@ -227,15 +225,7 @@ async function outsideOf(
   // Given whole: the state is not asked.
   if (http !== undefined && grpc !== undefined) return planned;
   const { engine } = await setUp(["engine"]);
-  const outputs = await runProgram({
-    command: engine.executable,
-    args: ["stack", "output", "--json", "--stack", stack, "--non-interactive"],
-    failure: `The outputs of the stack \`${stack}\` cannot be read`,
-    hint: "log in where its state is (pulumi login), and deploy it (pulumi up)",
-    cwd: projectRoot,
-    env: engine.env,
-  });
-  const { endpoints } = outputsSchema.parse(JSON.parse(outputs));
+  const { endpoints } = await readOutputs(engine, stack);
   if (!new URL(endpoints.http).hostname.endsWith(".svc")) return endpoints;
   throw new UserError(
     `The balancer of \`${stack}\` has no address outside its cluster`,
