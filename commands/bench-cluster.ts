@@ -176,13 +176,16 @@ function ceilingFrom(text: string): number {
   return ceiling;
 }
 
-/** `npm run bench` against the stack. Its file is where the stack's is, which is not in the checkout. */
+/**
+ * `npm run bench` against the stack, by a Job inside its cluster: the balancer has no address outside of the VPC. Its file is
+ * where the stack's is, which is not in the checkout.
+ */
 function benchCommand(args: readonly string[], stackFolder: string): Load {
   return async ({ stack, out, signal }) => {
     const command = path.join(projectRoot, "commands", "run.mjs");
     const { exitCode } = await execa(
       process.execPath,
-      [command, "bench", "--target", stack, "--out", out, ...args],
+      [command, "bench", "--target", stack, "--in-cluster", "--out", out, ...args],
       {
         cwd: projectRoot,
         env: { TRITON_PLATFORM_STACKS: stackFolder },

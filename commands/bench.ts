@@ -7,10 +7,10 @@ import { parseLoad, commandLine } from "../core/benchmark/load-options.ts";
 import { planLoads, type Load, type LoadPlan, type ServedModel } from "../core/benchmark/load-plan.ts";
 import type { Benchmark, Point } from "../core/benchmark/result.ts";
 import { requestRate } from "../core/benchmark/stop.ts";
-import { omit } from "../core/objects.ts";
+import { omit, present } from "../core/objects.ts";
 import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
 import { sdkImage } from "../core/kubernetes/benchmark-job.ts";
-import { withClusterJob } from "./bench/load/cluster-job.ts";
+import { withClusterJob, type InsideCluster } from "./bench/load/cluster-job.ts";
 import type { LoadGenerator } from "./bench/load/generator.ts";
 import { generatorChoices, localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
 import { perfAnalyzerLimit } from "./bench/load/perf-analyzer.ts";
@@ -25,6 +25,7 @@ import { projectRoot } from "./setup/places.ts";
 import { runSteps } from "./setup/steps.ts";
 import { UserError } from "./setup/user-error.ts";
 import { endpointOptions } from "./stack/endpoint.ts";
+import { withKubeconfig } from "./stack/kubeconfig.ts";
 
 const help = `Measures models that are served: npm run bench [-- options]
   --target <stack>          local (default), or a stack of Docker, Kubernetes or EKS that is deployed
@@ -60,7 +61,7 @@ export async function main(args: string[]): Promise<void> {
   const load = parseLoad(rest);
   if ("problems" in load) throw new ProblemsError(load.problems);
   const inCluster = values["in-cluster"];
-  const target = await benchTarget({ ...rest, target: name, inCluster });
+  const target = await benchTarget({ ...rest, target: name, inCluster, isPlan: dryRun });
   const models = withPayloads(target.models, payload ?? []);
   const { value: planned, problems } = planLoads(models.value, load.value);
   refuse([...models.problems, ...problems]);
@@ -215,10 +216,11 @@ async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcom
 function benchInside(job: BenchJob, image: string | undefined, signal: AbortSignal): Promise<Outcome> {
   const { plan, target } = job;
   const { tritonRelease } = target.config;
-  if (target.cluster === undefined) throw new Error("the target is no cluster");
+  const { cluster } = target;
+  if (cluster === undefined) throw new Error("the target is no cluster");
   const models = modelsIn(plan);
   const options = {
-    ...{ kubernetes: target.cluster, endpoint: target.endpoint, signal },
+    ...{ endpoint: target.endpoint, signal },
     servers: [...new Set(models.map(({ server }) => server))],
     image: image ?? sdkImage(tritonRelease),
     // Starts of programs and slow answers come on top of the plan; a Job that nobody removes ends some time after.
@@ -227,7 +229,7 @@ function benchInside(job: BenchJob, image: string | undefined, signal: AbortSign
       console.error(`  ${text}`);
     },
   };
-  return withClusterJob(options, async ({ generator, endpoint }) => {
+  const measureInside = async ({ generator, endpoint }: InsideCluster): Promise<Outcome> => {
     const instances = new Map(models.map((model) => [model.spec.name, plannedInstances(model)]));
     const inside = { ...job, target: { ...target, endpoint } };
     const generatorOf = (): LoadGenerator => generator;
@@ -237,7 +239,10 @@ function benchInside(job: BenchJob, image: string | undefined, signal: AbortSign
       tritonVersion: `release ${tritonRelease}`,
     });
     return measureAll(inside, frame, signal);
-  });
+  };
+  return withKubeconfig(target.kubeconfig, (kubeconfig) =>
+    withClusterJob({ ...options, kubernetes: { ...cluster, ...present({ kubeconfig }) } }, measureInside),
+  );
 }
 
 /** Without what perf_analyzer alone cannot measure. */

@@ -30,6 +30,24 @@ export const outputsSchema: z.ZodType<PlatformDescription> = z.object({
  * login and the passphrase are the user's own.
  */
 export async function readOutputs(engine: Engine, stack: string): Promise<PlatformDescription> {
+  const outputs = outputsSchema.safeParse(await outputsOf(engine, stack));
+  if (outputs.success) return outputs.data;
+  throw new UserError(
+    `The stack \`${stack}\` serves no models`,
+    "deploy it first (pulumi up), or name the stack that has the models",
+  );
+}
+
+const clusterSchema = z.object({ cluster: z.object({ kubeconfig: z.string() }) });
+
+/** The kubeconfig of the cluster that a stack on AWS has made, as text; there is no secret in it. */
+export async function readKubeconfig(engine: Engine, stack: string): Promise<string> {
+  const outputs = clusterSchema.safeParse(await outputsOf(engine, stack));
+  if (outputs.success) return outputs.data.cluster.kubeconfig;
+  throw new UserError(`The stack \`${stack}\` has no cluster`, "deploy it first: pulumi up");
+}
+
+async function outputsOf(engine: Engine, stack: string): Promise<unknown> {
   const { stdout, stderr, exitCode } = await execa(
     engine.executable,
     ["stack", "output", "--json", "--stack", stack, "--non-interactive"],
@@ -40,10 +58,5 @@ export async function readOutputs(engine: Engine, stack: string): Promise<Platfo
       `The outputs of \`${stack}\` cannot be read: ${stderr.trim()}`,
       `log in where its state is (pulumi login), and see that pulumi stack output --stack ${stack} answers`,
     );
-  const outputs = outputsSchema.safeParse(JSON.parse(stdout));
-  if (outputs.success) return outputs.data;
-  throw new UserError(
-    `The stack \`${stack}\` serves no models`,
-    "deploy it first (pulumi up), or name the stack that has the models",
-  );
+  return JSON.parse(stdout);
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as z from "zod";
 import { readStack } from "../../commands/stack/config.ts";
 import { prepareKubernetes } from "../../components/kubernetes/prepare.ts";
+import { benchmarkJob, benchmarkPolicies, benchmarkSecret } from "../../core/kubernetes/benchmark-job.ts";
 import { objectsOf } from "../../core/kubernetes/render.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { kubernetesOf, type PlatformConfig } from "../../core/spec/platform.ts";
@@ -88,6 +89,19 @@ describe.skipIf(missingForSimulated.length > 0)(
         await cluster?.kubectl("create", "namespace", place);
         existing.add(place);
       }
+      await cluster?.applyOnServer(objects);
+    });
+
+    it("takes what a benchmark makes beside a stack", async () => {
+      const kubernetes = { ...kubernetesOf(other), namespace: "benchmark" };
+      const owned = { id: "0a1b2c3d", uid: "00000000-0000-4000-8000-000000000000" };
+      const objects = [
+        benchmarkJob({ ...owned, image: "example.com/sdk:1", deadline: 60, hasSecret: true }, kubernetes),
+        benchmarkSecret(owned, { apiKey: "key", authorities: "certificates" }, kubernetes),
+        ...benchmarkPolicies(owned, ["gpu", "llm"], kubernetes),
+      ].map((object) => anObject.parse(object));
+      expect(objects.map(({ kind }) => kind)).toEqual(["Job", "Secret", "NetworkPolicy", "NetworkPolicy"]);
+      await cluster?.kubectl("create", "namespace", kubernetes.namespace);
       await cluster?.applyOnServer(objects);
     });
 

@@ -26,7 +26,7 @@ import { planDockerStack } from "../../stack/docker.ts";
 import { planEksStack } from "../../stack/eks.ts";
 import { endpointWith, type EndpointOptions, type StackEndpoint } from "../../stack/endpoint.ts";
 import { planStack } from "../../stack/kubernetes.ts";
-import { readOutputs } from "../../stack/outputs.ts";
+import { readKubeconfig, readOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
 import type { ClusterJobOptions } from "./cluster-job.ts";
 import type { MetricsSource } from "./metrics.ts";
@@ -47,6 +47,8 @@ export interface BenchTarget {
   readonly notes: readonly string[];
   /** Of a cluster: what a Job inside it needs to know. */
   readonly cluster?: ClusterJobOptions["kubernetes"];
+  /** As text, of a cluster that a stack has made and a Job is to run in. Others are kubectl's own matter. */
+  readonly kubeconfig?: string;
 }
 
 export interface Group {
@@ -60,6 +62,8 @@ export interface TargetOptions extends EndpointOptions {
   readonly target: string;
   /** Whether the load comes from inside the cluster. */
   readonly inCluster: boolean;
+  /** Whether nothing is to be called: stacks that are not deployed yet will do. */
+  readonly isPlan?: boolean;
 }
 
 /** The platform of this machine, or a stack by its name. */
@@ -86,7 +90,10 @@ export async function benchTarget(options: TargetOptions): Promise<BenchTarget> 
           `The stack \`${stack.stack}\` deploys no models`,
           "name the stack whose layers have `workload`",
         );
-      return clusterTarget(stack, workload.platform, workload.kubernetes, options);
+      return {
+        ...(await clusterTarget(stack, workload.platform, workload.kubernetes, options)),
+        ...(options.inCluster && !options.isPlan ? { kubeconfig: await kubeconfigOf(stack) } : {}),
+      };
     }
     case "local":
       throw new UserError(
@@ -231,6 +238,12 @@ async function outsideOf(
     `The balancer of \`${stack}\` has no address outside its cluster`,
     "run kubectl port-forward svc/triton-balancer 8000 8001 and write --http localhost:8000 --grpc localhost:8001, or measure with --in-cluster",
   );
+}
+
+/** Of the stack that has made the cluster, this one or the one below it. */
+async function kubeconfigOf({ stack, config }: NamedStack): Promise<string> {
+  const { engine } = await setUp(["engine"]);
+  return readKubeconfig(engine, config.eks?.baseStack ?? stack);
 }
 
 function instanceTypesOf({ nodes, eks }: PlatformConfig): readonly string[] {
