@@ -305,13 +305,17 @@ describe.skipIf(missing.length > 0)(
     it("is seen and called by npm run status, logs and smoke", async () => {
       const keyFile = path.join(path.dirname(models), "api-key");
       writeFileSync(keyFile, `${apiKey}\n`);
-      const [status, logs, unnamed, smoke] = await Promise.all([
-        stack.command("status"),
+      // `up` waits for servers and balancer; of the rest the first health check may be yet to come.
+      const status = await waitFor("all to be healthy", async () => {
+        const seen = await stack.command("status");
+        if (seen.code !== 0) throw new Error(seen.text);
+        return seen;
+      });
+      const [logs, unnamed, smoke] = await Promise.all([
         stack.command("logs", ["gpu-1", "-n", "200"]),
         stack.command("smoke", [], docker.inside),
         stack.command("smoke", ["--api-key-file", keyFile], docker.inside),
       ]);
-      expect(status.code, status.text).toBe(0);
       for (const name of ["balancer", "gpu-0", "gpu-1", "llm-0", "dcgm-exporter", "prometheus"])
         expect(status.text).toMatch(new RegExp(`│ ${name} +│ [0-9a-f]{12} │ Up [^│]+\\(healthy\\) │ yes `));
       expect(status.text).toMatch(/http +http:\/\/127\.0\.0\.1:8000/);
