@@ -43,6 +43,7 @@ const help = `Measures models that are served: npm run bench [-- options]
   --shape <input>:3,224,224 for inputs of variable size
   --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (autocannon, ghz)
   --in-cluster              the load comes from a Job in the cluster, with perf_analyzer; --image <reference> of it
+  --cpu 2                   cores that the Job's pod asks for
   --http, --grpc <address>  other addresses than the stack's own
   --api-key-file, --ca, --cert, --key  files with an API key, the balancer's authorities, a client's certificate
   --allow-cost              for models whose calls cost money
@@ -61,6 +62,7 @@ export async function main(args: string[]): Promise<void> {
   const load = parseLoad(rest);
   if ("problems" in load) throw new ProblemsError(load.problems);
   const inCluster = values["in-cluster"];
+  const cpu = coresOf(values.cpu);
   const target = await benchTarget({ ...rest, target: name, inCluster, isPlan: dryRun });
   const models = withPayloads(target.models, payload ?? []);
   const { value: planned, problems } = planLoads(models.value, load.value);
@@ -85,7 +87,8 @@ export async function main(args: string[]): Promise<void> {
   };
   const outcome = await stoppable(
     () => new UserError("Stopped before the first point", "nothing is written"),
-    (signal) => (inCluster ? benchInside(job, values.image, signal) : benchFromHere(job, signal)),
+    (signal) =>
+      inCluster ? benchInside(job, { image: values.image, cpu }, signal) : benchFromHere(job, signal),
   );
   const { written, interrupted } = outcome;
   // As a shell says it of a command that Ctrl-C ended.
@@ -116,12 +119,19 @@ const options = {
   generator: { type: "string", default: "auto" },
   "in-cluster": { type: "boolean", default: false },
   image: { type: "string" },
+  cpu: { type: "string", default: "2" },
   ...endpointOptions,
   "allow-cost": { type: "boolean", default: false },
   out: { type: "string" },
   "dry-run": { type: "boolean", default: false },
   help: { type: "boolean", short: "h", default: false },
 } as const;
+
+function coresOf(text: string): number {
+  const cores = Number(text);
+  if (cores > 0 && cores <= 256) return cores;
+  throw new UserError(`--cpu ${text}: this is no number of cores`, "write it like --cpu 2");
+}
 
 /** Where results are, unless a user says otherwise: of this machine, and out of git. */
 function folderOf(out: string | undefined): string {
@@ -213,7 +223,11 @@ async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcom
 }
 
 /** The load comes from a pod; Triton itself is out of reach, and is what the stack's config says. */
-function benchInside(job: BenchJob, image: string | undefined, signal: AbortSignal): Promise<Outcome> {
+function benchInside(
+  job: BenchJob,
+  { image, cpu }: { readonly image: string | undefined; readonly cpu: number },
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { plan, target } = job;
   const { tritonRelease } = target.config;
   const { cluster } = target;
@@ -223,6 +237,7 @@ function benchInside(job: BenchJob, image: string | undefined, signal: AbortSign
     ...{ endpoint: target.endpoint, signal },
     servers: [...new Set(models.map(({ server }) => server))],
     image: image ?? sdkImage(tritonRelease),
+    cpu,
     // Starts of programs and slow answers come on top of the plan; a Job that nobody removes ends some time after.
     deadline: Math.ceil((plan.mostSeconds ?? 3_600) * 2) + 900,
     progress: (text: string) => {

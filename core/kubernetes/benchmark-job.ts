@@ -17,6 +17,8 @@ export interface BenchmarkJobArgs {
   readonly id: string;
   /** Any image with perf_analyzer, sh, mktemp and grep: NVIDIA's SDK image has them. */
   readonly image: string;
+  /** Cores that it asks for, so that it does not share the servers': it may take more where they are free. */
+  readonly cpu: number;
   /** Seconds after which the Job ends, whatever is under way. */
   readonly deadline: number;
   /** Whether there is a Secret with an API key or certificates. */
@@ -43,7 +45,7 @@ export function sdkImage(release: Release): string {
 const secondsKept = 300;
 
 export function benchmarkJob(
-  { id, image, deadline, hasSecret }: BenchmarkJobArgs,
+  { id, image, cpu, deadline, hasSecret }: BenchmarkJobArgs,
   kubernetes: Pick<KubernetesConfig, "namespace" | "imagePullSecrets">,
 ): IJob {
   return {
@@ -72,7 +74,7 @@ export function benchmarkJob(
               env: [{ name: "HOME", value: "/tmp" }],
               securityContext: restrictedContainer,
               // A limit of cpu would be measured in the server's place.
-              resources: { requests: { cpu: "2", memory: "2Gi" }, limits: { memory: "2Gi" } },
+              resources: { requests: { cpu: String(cpu), memory: "2Gi" }, limits: { memory: "2Gi" } },
               volumeMounts: [
                 { name: "tmp", mountPath: "/tmp" },
                 ...(hasSecret ? [{ name: "secret", mountPath: benchmarkFiles.folder, readOnly: true }] : []),

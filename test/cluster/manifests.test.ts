@@ -96,7 +96,10 @@ describe.skipIf(missingForSimulated.length > 0)(
       const kubernetes = { ...kubernetesOf(other), namespace: "benchmark" };
       const owned = { id: "0a1b2c3d", uid: "00000000-0000-4000-8000-000000000000" };
       const objects = [
-        benchmarkJob({ ...owned, image: "example.com/sdk:1", deadline: 60, hasSecret: true }, kubernetes),
+        benchmarkJob(
+          { ...owned, image: "example.com/sdk:1", cpu: 2, deadline: 60, hasSecret: true },
+          kubernetes,
+        ),
         benchmarkSecret(owned, { apiKey: "key", authorities: "certificates" }, kubernetes),
         ...benchmarkPolicies(owned, ["gpu", "llm"], kubernetes),
       ].map((object) => anObject.parse(object));

@@ -1,6 +1,10 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import https from "node:https";
+import path from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { benchmarkSchema } from "../../core/benchmark/result.ts";
+import { clusterImageName } from "../support/cluster-image.ts";
 import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
 import { Load, type Counts } from "../support/real-load.ts";
 import { writeScale } from "../support/real-models.ts";
@@ -125,6 +129,48 @@ describe.skipIf(missingForReal.length > 0)(
       expect(await say("And when?", search)).toContain("Message 3 of this conversation: And when?");
       expect(await say("And I?", batch)).toContain("Message 1 of this conversation: And I?");
       agent.destroy();
+    });
+
+    it("is measured by npm run bench from inside, by a Job that goes afterwards", async () => {
+      const folder = path.dirname(platform.models);
+      const keyFile = path.join(folder, "api-key");
+      writeFileSync(keyFile, `${batch.key}\n`);
+      const out = path.join(folder, "benchmarks");
+      const { tls } = await platform.entrance();
+      const { code, text } = await platform.stack.command("bench", [
+        ...["--in-cluster", "--image", clusterImageName, "--cpu", "0.1", "--out", out],
+        ...["--model", "scale", "--concurrency", "1,2", "--seconds", "1"],
+        ...["--api-key-file", keyFile, "--ca", tls.authorities],
+      ]);
+      expect(code, text).toBe(0);
+      const [file = ""] = readdirSync(out);
+      const written = readFileSync(path.join(out, file), "utf8");
+      const { environment, series } = benchmarkSchema.parse(JSON.parse(written));
+      expect(environment.generator.name).toBe("perf_analyzer");
+      expect(environment.generator.from).toMatch(/^node ./);
+      expect(series.map(({ model, protocol }) => `${model} ${protocol}`)).toEqual([
+        "scale http",
+        "scale grpc",
+      ]);
+      for (const { points } of series) {
+        expect(points.map(({ concurrency, failures }) => [concurrency, failures])).toEqual([
+          [1, {}],
+          [2, {}],
+        ]);
+        for (const { requests, latency } of points) {
+          expect(requests).toBeGreaterThan(10);
+          expect(latency.p99Ms).toBeGreaterThanOrEqual(latency.p50Ms);
+        }
+      }
+      expect(written).not.toContain(batch.key);
+      await waitFor("the Job and what is its to go", async () => {
+        const kinds = "jobs,pods,secrets,networkpolicies";
+        const selector = "--selector=app.kubernetes.io/name=triton-benchmark";
+        const there = await platform.cluster.kubectl(
+          ...["get", kinds, selector, "--namespace", platform.namespace, "--output=name"],
+        );
+        return there.trim() === "";
+      });
     });
 
     it("serves on while a new version of a model does not come up", async () => {

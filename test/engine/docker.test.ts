@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { execa } from "execa";
@@ -8,6 +8,7 @@ import { findProgram } from "../../commands/setup/find-program.ts";
 import { placesIn } from "../../commands/setup/places.ts";
 import { readyTools } from "../../commands/setup/set-up.ts";
 import { readOutputs } from "../../commands/stack/outputs.ts";
+import { benchmarkSchema } from "../../core/benchmark/result.ts";
 import { sha256 } from "../../core/spec/artifacts.ts";
 import { clusterImage, clusterImageName } from "../support/cluster-image.ts";
 import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
@@ -317,7 +318,7 @@ describe.skipIf(missing.length > 0)(
         stack.command("smoke", ["--api-key-file", keyFile], docker.inside),
       ]);
       for (const name of ["balancer", "gpu-0", "gpu-1", "llm-0", "dcgm-exporter", "prometheus"])
-        expect(status.text).toMatch(new RegExp(`│ ${name} +│ [0-9a-f]{12} │ Up [^│]+\\(healthy\\) │ yes `));
+        expect(status.text).toMatch(new RegExp(`│ ${name} +│ [0-9a-f]{12} │ Up [^│]+\\(healthy\\) +│ yes `));
       expect(status.text).toMatch(/http +http:\/\/127\.0\.0\.1:8000/);
       expect(logs.code, logs.text).toBe(0);
       expect(logs.text).toMatch(/==> gpu-1 <==[^]*successfully loaded 'scale'/);
@@ -331,6 +332,29 @@ describe.skipIf(missing.length > 0)(
       ])
         for (const protocol of ["http", "grpc"])
           expect(smoke.text).toMatch(new RegExp(`│ ${server} +│ ${model} +│ ${protocol} +│ ok \\d+ ms`));
+    });
+
+    it("is measured by npm run bench", async () => {
+      const folder = path.dirname(models);
+      const out = path.join(folder, "benchmarks");
+      const args = ["--model", "scale", "--protocol", "http", "--generator", "bundled", "--out", out];
+      const { code, text } = await stack.command(
+        "bench",
+        [...args, "--concurrency", "1,2", "--seconds", "1", "--api-key-file", path.join(folder, "api-key")],
+        docker.inside,
+      );
+      expect(code, text).toBe(0);
+      const [file = ""] = readdirSync(out);
+      const written = readFileSync(path.join(out, file), "utf8");
+      const { environment, series } = benchmarkSchema.parse(JSON.parse(written));
+      expect(environment).toMatchObject({ target: "docker", stack: stack.name });
+      const points = series.flatMap((each) => each.points);
+      expect(points.map(({ concurrency, failures }) => [concurrency, failures])).toEqual([
+        [1, {}],
+        [2, {}],
+      ]);
+      for (const { requests } of points) expect(requests).toBeGreaterThan(10);
+      expect(written).not.toContain(apiKey);
     });
 
     it("leaves outputs that commands read from Pulumi's state", async () => {

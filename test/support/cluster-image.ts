@@ -21,6 +21,8 @@ const packages = (minor: string): readonly string[] => [
   "haproxy",
   "rclone",
   "ca-certificates",
+  // perf_analyzer's.
+  "libb64-0d",
 ];
 
 /** Triton's programs find the wheel's libraries by where they lie to each other, as in site-packages. */
@@ -33,7 +35,14 @@ exec ${tritonFolder}/bin/tritonserver --backend-directory=${tritonFolder}/backen
   --cache-directory=${tritonFolder}/caches --allow-gpu-metrics=false "$@"
 `;
 
+/** NVIDIA's load generator with the library of CUDA's that it is linked against; neither needs a GPU. */
+const perfFolder = "/opt/perf";
+const perfWrapper = `#!/bin/sh
+LD_LIBRARY_PATH=${perfFolder}/nvidia/cuda_runtime/lib exec ${perfFolder}/bin/perf_analyzer "$@"
+`;
+
 const requirements = "test/support/cluster-image-requirements.txt";
+const perfRequirements = "test/support/perf-analyzer-requirements.txt";
 const motoRequirements = "test/support/moto-requirements.txt";
 const simulator = "components/local/llm_simulator";
 
@@ -44,6 +53,7 @@ const simulator = "components/local/llm_simulator";
  * - `tritonserver <flags>`: the real server with its Python backend and response caches; it needs no GPU;
  * - `haproxy`, `rclone`, and `python3` with numpy, aiohttp, tenacity and cachetools;
  * - `python3 -m moto.server -H 0.0.0.0 -p PORT`: an S3 server;
+ * - `perf_analyzer`, as NVIDIA's SDK image has it;
  * - `python3 /opt/llm_simulator --host 0.0.0.0 --port PORT`: components/local/llm_simulator.
  */
 export async function clusterImage(toolchain: string): Promise<string> {
@@ -71,17 +81,21 @@ async function cachedImage(
   mkdirSync(work);
   const root = path.join(work, "root");
   const site = path.join(work, "site");
+  const perf = path.join(work, "perf");
   const made = path.join(work, "debian");
   try {
     // Most of the one is waiting for a network, most of the other for a processor.
     await Promise.all([
       existsSync(debian) ? undefined : bootstrap(debootstrap, source, chosen, made),
-      installRequirements(triton.python, site),
+      installRequirements(triton.python, requirements, site),
+      installRequirements(triton.python, perfRequirements, perf, "--no-deps"),
     ]);
     if (!existsSync(debian)) renameSync(made, debian);
     await copy(debian, root);
     renameSync(site, path.join(root, "usr/local/lib", `python${triton.python.minor}`, "dist-packages"));
     await addTriton(triton, root);
+    renameSync(perf, path.join(root, perfFolder));
+    writeFileSync(path.join(root, "usr/local/bin/perf_analyzer"), perfWrapper, { mode: 0o755 });
     await copy(path.join(projectRoot, simulator), path.join(root, "opt/llm_simulator"));
     await runProgram({
       command: path.join(toolchain, "image"),
@@ -108,17 +122,23 @@ function inputs(): readonly string[] {
     "requirements.txt",
     "test/support/debian.ts",
     requirements,
+    perfRequirements,
     motoRequirements,
     ...python.sort().map((name) => path.join(simulator, name)),
   ];
   return files.map((file) => hashFile(projectRoot, file).sha256);
 }
 
-async function installRequirements(python: Python, site: string): Promise<void> {
+async function installRequirements(
+  python: Python,
+  file: string,
+  folder: string,
+  ...options: readonly string[]
+): Promise<void> {
   await runProgram({
     command: python.executable,
-    args: [...pipArguments, "--target", site, "--requirement", path.join(projectRoot, requirements)],
-    failure: `the packages of ${requirements} could not be installed`,
+    args: [...pipArguments, ...options, "--target", folder, "--requirement", path.join(projectRoot, file)],
+    failure: `the packages of ${file} could not be installed`,
     hint: "mend what pip reports (index, proxy, disk space)",
     env: cleanPython,
   });

@@ -133,7 +133,8 @@ export class TestStack {
     through: readonly string[] = [],
   ): Promise<Operation> {
     const run = [process.execPath, path.join(projectRoot, "commands", "run.mjs"), command];
-    const { all, exitCode } = await execa("env", [...through, ...run, "--stack", this.name, ...args], {
+    const option = command === "bench" ? "--target" : "--stack";
+    const { all, exitCode } = await execa("env", [...through, ...run, option, this.name, ...args], {
       cwd: projectRoot,
       env: this.env,
       all: true,

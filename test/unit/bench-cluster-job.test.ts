@@ -57,6 +57,7 @@ describe("the load of a pod", () => {
     },
     servers: ["gpu"],
     image: "registry.example.com/sdk:26.07",
+    cpu: 2,
     deadline: 600,
     progress: () => undefined,
     signal: new AbortController().signal,

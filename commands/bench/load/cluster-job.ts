@@ -27,6 +27,8 @@ export interface ClusterJobOptions {
   /** Server groups that are called. */
   readonly servers: readonly string[];
   readonly image: string;
+  /** Cores that its pod asks for. */
+  readonly cpu: number;
   /** Seconds. */
   readonly deadline: number;
   readonly progress: (text: string) => void;
@@ -54,7 +56,7 @@ export async function withClusterJob<T>(
   options: ClusterJobOptions,
   work: (inside: InsideCluster) => Promise<T>,
 ): Promise<T> {
-  const { kubernetes, endpoint, servers, image, deadline, progress, signal } = options;
+  const { kubernetes, endpoint, servers, image, cpu, deadline, progress, signal } = options;
   const id = randomBytes(4).toString("hex");
   const { apiKey, tls } = endpoint;
   const { ca, certificate, key } = tls;
@@ -63,7 +65,7 @@ export async function withClusterJob<T>(
   try {
     progress(`making the Job ${nameOf(id)} in ${kubernetes.namespace}`);
     const job = await kubectl(["create", "--filename=-", "--output=json"], {
-      input: JSON.stringify(benchmarkJob({ id, image, deadline, hasSecret }, kubernetes)),
+      input: JSON.stringify(benchmarkJob({ id, image, cpu, deadline, hasSecret }, kubernetes)),
     });
     const owned = { id, uid: jobSchema.parse(JSON.parse(job)).metadata.uid };
     const files = {
