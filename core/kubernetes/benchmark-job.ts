@@ -61,6 +61,8 @@ export function benchmarkJob(
         metadata: { labels: { ...selectorOf(id) } },
         spec: {
           restartPolicy: "Never",
+          // `sleep` as a container's first process does not listen to being told to end.
+          terminationGracePeriodSeconds: 1,
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           securityContext: restrictedPod,
