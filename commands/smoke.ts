@@ -1,21 +1,19 @@
-import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { withKnownHashes } from "../components/hash-cache.ts";
 import { sectionOf } from "../core/aws/workload.ts";
 import type { PlatformDescription } from "../core/description.ts";
 import { asksForApiKeys } from "../core/kubernetes/external-secrets.ts";
-import { loadModels } from "../core/spec/load.ts";
+import type { PlatformConfig } from "../core/spec/platform.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
 import { findRunning } from "./local/running.ts";
 import { smoke, type SmokeCase } from "./local/smoke.ts";
-import { projectRoot } from "./setup/places.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 import { readAccess } from "./stack/access.ts";
 import { readStack } from "./stack/config.ts";
 import { planDockerStack } from "./stack/docker.ts";
 import { addressesWith, endpointOptions } from "./stack/endpoint.ts";
+import { modelsOf } from "./stack/models.ts";
 import { readOutputs } from "./stack/outputs.ts";
 
 /**
@@ -42,7 +40,7 @@ export async function main(args: string[]): Promise<void> {
   const description = await stack.describe();
   const endpoints = addressesWith(description.endpoints, values);
   const { python } = await setUp(["python"]);
-  const results = await smoke(python.executable, endpoints, casesOf(description, stack.models), access);
+  const results = await smoke(python.executable, endpoints, casesOf(description, stack.config), access);
   const table = new Table({
     head: ["server", "model", "protocol", "answer"],
     style: { head: [], border: [] },
@@ -59,8 +57,8 @@ const fromOutside = `These addresses are inside the cluster. From outside:
   kubectl -n <namespace> port-forward svc/triton-balancer 8000 8001   and --http localhost:8000 --grpc localhost:8001`;
 
 interface SmokedStack {
-  /** Folder of the models' specs. */
-  readonly models: string;
+  /** Names the folder of the models' specs. */
+  readonly config: Pick<PlatformConfig, "models">;
   /** Whether its balancer wants an API key. */
   readonly asksForKeys: boolean;
   readonly describe: () => Promise<PlatformDescription>;
@@ -70,28 +68,25 @@ function stackOf(name: string): SmokedStack {
   if (name === stackName) {
     const running = findRunning();
     if (running === undefined) throw new UserError("Nothing runs on this machine", "start with npm start");
-    const { models } = readLocalConfig(openHome()).config;
-    return { models, asksForKeys: false, describe: () => Promise.resolve(running.description) };
+    const { config } = readLocalConfig(openHome());
+    return { config, asksForKeys: false, describe: () => Promise.resolve(running.description) };
   }
   const read = readStack(name);
   const { config } = read;
-  const { models } = config;
   if (config.target === "docker") {
     // Its ports are the config's: no login is needed.
     const { plan, docker } = planDockerStack(read);
     const describe = (): Promise<PlatformDescription> => Promise.resolve(plan.description);
-    return { models, asksForKeys: docker.balancer.apiKeys !== undefined, describe };
+    return { config, asksForKeys: docker.balancer.apiKeys !== undefined, describe };
   }
   const describe = async (): Promise<PlatformDescription> =>
     readOutputs((await setUp(["engine"])).engine, name);
-  return { models, asksForKeys: asksForApiKeys(sectionOf(config)), describe };
+  return { config, asksForKeys: asksForApiKeys(sectionOf(config)), describe };
 }
 
 /** A call for each model that is served; what it takes is in its spec. */
-function casesOf({ servers }: PlatformDescription, folder: string): SmokeCase[] {
-  const { value: models } = withKnownHashes(projectRoot, (known) =>
-    loadModels(path.resolve(projectRoot, folder), known),
-  );
+function casesOf({ servers }: PlatformDescription, config: SmokedStack["config"]): SmokeCase[] {
+  const { value: models } = modelsOf(config);
   return servers.flatMap((server) =>
     server.models.map(({ name }) => {
       const model = models.find(({ spec }) => spec.name === name);

@@ -1,9 +1,7 @@
-import path from "node:path";
 import { parseArgs } from "node:util";
-import { withKnownHashes } from "../components/hash-cache.ts";
 import { capacityPicture } from "../core/capacity/check.ts";
 import { planPlatform } from "../core/platform.ts";
-import { loadModels, locate } from "../core/spec/load.ts";
+import { locate } from "../core/spec/load.ts";
 import { servesModels } from "../core/spec/platform.ts";
 import { formatAdvice, refuse } from "../core/spec/problem.ts";
 import { openHome, readLocalConfig, stackName } from "./local/home.ts";
@@ -11,7 +9,7 @@ import { readStack } from "./stack/config.ts";
 import { planEksStack } from "./stack/eks.ts";
 import { planDockerStack } from "./stack/docker.ts";
 import { planStack } from "./stack/kubernetes.ts";
-import { projectRoot } from "./setup/places.ts";
+import { modelsOf } from "./stack/models.ts";
 
 /**
  * `npm run validate [-- --stack <name>]`: checks every spec and the stack's config (this machine's where none is named),
@@ -29,9 +27,7 @@ export function main(args: string[]): Promise<void> {
     console.log(`${file} is as it should be, as far as AWS need not be asked. It serves no models.`);
     return Promise.resolve();
   }
-  const models = withKnownHashes(projectRoot, (known) =>
-    loadModels(path.resolve(projectRoot, config.models), known),
-  );
+  const models = modelsOf(config);
   const { value: plan, problems } = planPlatform(models.value, config, file);
   const picture = capacityPicture(plan.capacity);
   if (picture.length > 0) console.log(`${picture.join("\n")}\n`);

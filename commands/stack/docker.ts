@@ -1,18 +1,14 @@
-import path from "node:path";
 import { prepareDocker, type PreparedDocker } from "../../components/docker/prepare.ts";
 import { DockerCli, DockerError } from "../../components/docker/cli.ts";
 import { labels } from "../../core/docker/names.ts";
-import { loadModels } from "../../core/spec/load.ts";
 import { ProblemsError, refuse } from "../../core/spec/problem.ts";
 import { projectRoot } from "../setup/places.ts";
 import { UserError } from "../setup/user-error.ts";
 import { readStack, type StackConfig } from "./config.ts";
+import { modelsOf } from "./models.ts";
 
 /** The plan of a stack with the target `docker`; the host is not asked. Throws all problems at once. */
-export function planDockerStack(
-  { config, file }: StackConfig,
-  models = loadModels(path.resolve(projectRoot, config.models)),
-): PreparedDocker {
+export function planDockerStack({ config, file }: StackConfig, models = modelsOf(config)): PreparedDocker {
   const prepared = prepareDocker(models.value, file, { config, project: projectRoot, hasApiKey: true });
   if ("problems" in prepared) throw new ProblemsError([...models.problems, ...prepared.problems]);
   refuse(models.problems);

@@ -389,8 +389,8 @@ const portsPerReplica = 3;
 /** Room for ten replicas; more collide with the next server's, which the plan's check reports. */
 const portsPerServer = 30;
 
-export function metricsPort(replica: Replica): number {
-  return replica.httpPort + 2;
+export function metricsPort({ httpPort }: Pick<Replica, "httpPort">): number {
+  return httpPort + 2;
 }
 
 function tritonProcesses(

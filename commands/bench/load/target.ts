@@ -1,7 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import * as z from "zod";
-import { withKnownHashes } from "../../../components/hash-cache.ts";
 import { DockerCli, DockerError } from "../../../components/docker/cli.ts";
 import type { ServedModel } from "../../../core/benchmark/load-plan.ts";
 import { groupPrice } from "../../../core/benchmark/price.ts";
@@ -11,14 +10,14 @@ import { ec2Types } from "../../../core/capacity/nodes.ts";
 import { regionPrices } from "../../../core/cost/items.ts";
 import { prices } from "../../../core/cost/prices.ts";
 import type { KubernetesPlan } from "../../../core/kubernetes/plan.ts";
+import { metricsPort } from "../../../core/local/plan.ts";
 import type { PlatformPlan, ServerPlan } from "../../../core/platform.ts";
-import { loadModels, type Model } from "../../../core/spec/load.ts";
+import type { Model } from "../../../core/spec/load.ts";
 import type { PlatformConfig } from "../../../core/spec/platform.ts";
 import { refuse } from "../../../core/spec/problem.ts";
 import { servedVersions } from "../../../core/triton/repository.ts";
 import { openHome, readLocalConfig, stackName } from "../../local/home.ts";
 import { findRunning } from "../../local/running.ts";
-import { projectRoot } from "../../setup/places.ts";
 import { setUp } from "../../setup/set-up.ts";
 import { UserError } from "../../setup/user-error.ts";
 import { readStack, type NamedStack } from "../../stack/config.ts";
@@ -26,6 +25,7 @@ import { planDockerStack } from "../../stack/docker.ts";
 import { planEksStack } from "../../stack/eks.ts";
 import { endpointWith, type EndpointOptions, type StackEndpoint } from "../../stack/endpoint.ts";
 import { planStack } from "../../stack/kubernetes.ts";
+import { modelsOf } from "../../stack/models.ts";
 import { readKubeconfig, readOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
 import type { ClusterJobOptions } from "./cluster-job.ts";
@@ -109,7 +109,8 @@ function localTarget(options: TargetOptions): BenchTarget {
     throw new UserError("Nothing runs on this machine, so there is nothing to measure", "npm start first");
   const { config, hasApiKey } = readLocalConfig(openHome());
   const { servers, endpoints } = running.description;
-  const specs = modelsOf(config);
+  const { value: specs, problems } = modelsOf(config);
+  refuse(problems);
   return {
     ...{ target: "local", stack: stackName, config, hardware: hereHardware(), notes: [] },
     endpoint: endpointWith(endpoints, options),
@@ -132,10 +133,9 @@ function localTarget(options: TargetOptions): BenchTarget {
   };
 }
 
-/** A replica's metrics are two ports above its HTTP (core/local/plan.ts, `metricsPort`). */
 function metricsUrl(http: string): string {
   const { hostname, port } = new URL(http);
-  return `http://${hostname}:${String(Number(port) + 2)}/metrics`;
+  return `http://${hostname}:${String(metricsPort({ httpPort: Number(port) }))}/metrics`;
 }
 
 const dockerInfoSchema = z.object({ NCPU: z.number(), MemTotal: z.number() });
@@ -281,13 +281,6 @@ function withGpus(
 function hereHardware(): BenchTarget["hardware"] {
   const { processor, cores, memoryGiB } = thisMachine();
   return { processor, cores, memoryBytes: memoryGiB * 1024 ** 3, gpus: [] };
-}
-
-function modelsOf(config: PlatformConfig): readonly Model[] {
-  const folder = path.resolve(projectRoot, config.models);
-  const { value, problems } = withKnownHashes(projectRoot, (known) => loadModels(folder, known));
-  refuse(problems);
-  return value;
 }
 
 function served(servers: readonly ServerPlan[]): ServedModel[] {
