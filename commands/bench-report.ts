@@ -8,6 +8,7 @@ import { readBenchmark } from "../core/benchmark/read.ts";
 import { benchmarkReport, type BenchmarkReport } from "../core/benchmark/report.ts";
 import type { Benchmark } from "../core/benchmark/result.ts";
 import { textBenchmark } from "../core/benchmark/text.ts";
+import { messageOf } from "../core/errors.ts";
 import { ProblemsError } from "../core/spec/problem.ts";
 import { parsePercentage } from "../core/spec/units.ts";
 import { replaceFile } from "./files/replace.ts";
@@ -109,7 +110,7 @@ function readFileOf(file: string): string {
   try {
     return readFileSync(file, "utf8");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new UserError(`${file} cannot be read: ${reason}`, "name a result of `npm run bench`", {
       cause: error,
     });

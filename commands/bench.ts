@@ -7,6 +7,7 @@ import { parseLoad, commandLine } from "../core/benchmark/load-options.ts";
 import { planLoads, type Load, type LoadPlan, type ServedModel } from "../core/benchmark/load-plan.ts";
 import type { Benchmark, Point } from "../core/benchmark/result.ts";
 import { requestRate } from "../core/benchmark/stop.ts";
+import { messageOf } from "../core/errors.ts";
 import { omit, present } from "../core/objects.ts";
 import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
 import { sdkImage } from "../core/kubernetes/benchmark-job.ts";
@@ -167,7 +168,7 @@ function withPayloads(
         name === undefined || model.spec.name === name ? { ...model, payloadFile } : model,
       );
     } catch (error) {
-      report(error instanceof Error ? error.message : String(error), "name a file that this user may read");
+      report(messageOf(error), "name a file that this user may read");
     }
   }
   return { value, problems };

@@ -3,6 +3,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { prices } from "../core/cost/prices.ts";
 import { staleness } from "../core/cost/snapshot.ts";
+import { messageOf } from "../core/errors.ts";
 import { htmlProblems, htmlReport } from "../core/plan/html.ts";
 import { markdownProblems, markdownReport } from "../core/plan/markdown.ts";
 import type { PlannedStack } from "../core/plan/planned.ts";
@@ -129,7 +130,7 @@ function readJson(file: string): unknown {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     throw new UserError(`The policy config ${file} cannot be read: ${reason}`, "name a file of JSON", {
       cause: error,
     });

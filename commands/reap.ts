@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { usd } from "../core/ephemeral/spend.ts";
 import { shortName } from "../core/ephemeral/stack.ts";
+import { cents } from "../core/plan/words.ts";
 import type { OpenAccount } from "./ephemeral/account.ts";
 import { interruptible, outliveOutput, pauseUntil } from "./ephemeral/interruption.ts";
 import { PulumiBackend } from "./ephemeral/pulumi-backend.ts";
@@ -85,7 +85,7 @@ export function formatSwept(swept: readonly SweptStack[]): string {
     wordWrap: true,
   });
   for (const { stack, owner = "", state, spent, reason } of swept)
-    table.push([shortName(stack), owner, words[state], spent === undefined ? "" : usd(spent), reason]);
+    table.push([shortName(stack), owner, words[state], spent === undefined ? "" : cents(spent), reason]);
   const remaining = swept.flatMap((one) =>
     one.remaining.map((name) => `  - ${shortName(one.stack)}: ${name}`),
   );

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { messageOf } from "../../core/errors.ts";
 import { UserError } from "../setup/user-error.ts";
 
 /** A Prometheus that is asked over its HTTP API. Source: Prometheus, "HTTP API". */
@@ -35,7 +36,7 @@ export class Prometheus {
       });
     } catch (error) {
       throw new UserError(
-        `Prometheus does not answer at ${this.url}: ${error instanceof Error ? error.message : String(error)}`,
+        `Prometheus does not answer at ${this.url}: ${messageOf(error)}`,
         "npm run status shows what runs; npm start starts it",
       );
     }

@@ -1,5 +1,6 @@
 import { leftoversAmong, nameOfLeftover, ownTags, type Found } from "../../core/ephemeral/leftovers.ts";
 import { shortName, type Benchmark } from "../../core/ephemeral/stack.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Account } from "./account.ts";
 import type { Backend } from "./backend.ts";
 import type { Surroundings } from "./surroundings.ts";
@@ -45,7 +46,7 @@ export async function removeLeftovers(
         reasons.delete(one.arn);
         if (round === 1) say(`  left behind: ${nameOfLeftover(one)}: deleted`);
       } catch (error) {
-        reasons.set(one.arn, error instanceof Error ? error.message : String(error));
+        reasons.set(one.arn, messageOf(error));
       }
     }
     if (round > 1) await pause(pauseOfRounds);

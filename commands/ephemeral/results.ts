@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
+import { messageOf } from "../../core/errors.ts";
 
 /**
  * Copies results to each place that is to keep them: folders, and `s3://bucket/prefix`. One that fails keeps no other from
@@ -19,7 +20,7 @@ export async function keepResults(
         place.startsWith("s3://") ? await upload(from, place, stack) : copy(from, path.join(place, stack)),
       );
     } catch (error) {
-      say(`Results are not in ${place}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`Results are not in ${place}: ${messageOf(error)}`);
     }
   }
   return kept;

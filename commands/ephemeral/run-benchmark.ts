@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { formatLifetime } from "../../core/ephemeral/lifetime.ts";
-import { actualSpend, usd, type Spend } from "../../core/ephemeral/spend.ts";
+import { actualSpend, type Spend } from "../../core/ephemeral/spend.ts";
 import { stackTagsOf, type Benchmark } from "../../core/ephemeral/stack.ts";
+import { messageOf } from "../../core/errors.ts";
+import { cents } from "../../core/plan/words.ts";
 import { UserError } from "../setup/user-error.ts";
 import type { Account } from "./account.ts";
 import type { Backend, Outcome } from "./backend.ts";
@@ -128,7 +130,7 @@ async function measure(
     const end = endOf(code, interruption, deadline);
     return { ...end, seconds, isUnsure, exitCode: end.outcome === "complete" ? 0 : code === 0 ? 1 : code };
   } catch (error) {
-    return { outcome: "failed", reason: messageOf(error), seconds, isUnsure, exitCode: 1 };
+    return { outcome: "failed", reason: reasonOf(error), seconds, isUnsure, exitCode: 1 };
   }
 }
 
@@ -143,7 +145,7 @@ async function store(
     writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
     return await keepResults(out, keep, benchmark.stack, say);
   } catch (error) {
-    say(`Results are not kept: ${messageOf(error)}`);
+    say(`Results are not kept: ${reasonOf(error)}`);
     return [];
   }
 }
@@ -156,7 +158,7 @@ async function takeDown(
   try {
     return await tearDown(benchmark, backend, account, { pause, say, signal: interruption.second, isUnsure });
   } catch (error) {
-    return { kind: "left", names: [], reason: messageOf(error) };
+    return { kind: "left", names: [], reason: reasonOf(error) };
   }
 }
 
@@ -190,7 +192,7 @@ export function summary({ report, kept }: RunResult): string {
   return [
     `${benchmark.stack}: ${outcome}${reason === undefined ? "" : `: ${reason}`}`,
     `Times: ${[...part("up", seconds.up), ...part("benchmark", seconds.load), ...part("teardown", seconds.tearDown)].join(", ")}`,
-    `Cost: ${usd(cost.actual ?? 0)} of ${usd(cost.expected)} expected (${usd(cost.perHour)} an hour at most)`,
+    `Cost: ${cents(cost.actual ?? 0)} of ${cents(cost.expected)} expected (${cents(cost.perHour)} an hour at most)`,
     `Results: ${kept.length === 0 ? "none" : kept.join(", ")}`,
     ...(report.tearDown === "gone" ? [] : ["", howToReap(benchmark)]),
   ].join("\n");
@@ -207,7 +209,7 @@ export function howToReap({ stack, expiresAt }: Pick<Benchmark, "stack" | "expir
 export function announcement({ benchmark, spend }: BenchmarkRun, lifetime: number, ceiling: number): string {
   return (
     `${benchmark.stack} in ${benchmark.account}, ${benchmark.region}, for ${formatLifetime(lifetime)}: ` +
-    `${usd(spend.perHour)} an hour at most, ${usd(spend.expected)} in all (ceiling ${usd(ceiling)})`
+    `${cents(spend.perHour)} an hour at most, ${cents(spend.expected)} in all (ceiling ${cents(ceiling)})`
   );
 }
 
@@ -217,7 +219,7 @@ async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; re
   return { value, seconds: (performance.now() - began) / 1_000 };
 }
 
-function messageOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (error instanceof UserError) return `${error.message}\n  → ${error.hint}`;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

@@ -10,6 +10,7 @@ import {
   type Benchmark,
 } from "../../core/ephemeral/stack.ts";
 import { verdictOn, type TaggedStack, type Verdict } from "../../core/ephemeral/sweep.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Account, AccountPlace, OpenAccount } from "./account.ts";
 import type { Backend } from "./backend.ts";
 import { tearDown, type TearDown } from "./tear-down.ts";
@@ -120,7 +121,7 @@ async function sweepOne(
     const result = await claimAndTearDown(benchmark, backend, account, now, options);
     return { ...about, ...resultOf(result), spent: spent(await account.now().catch(() => now)) };
   } catch (error) {
-    return { ...about, state: "left", reason: error instanceof Error ? error.message : String(error) };
+    return { ...about, state: "left", reason: messageOf(error) };
   }
 }
 

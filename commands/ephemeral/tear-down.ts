@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { nameOfLeftover } from "../../core/ephemeral/leftovers.ts";
 import { areOf, formatLocks, type Lock } from "../../core/ephemeral/lock.ts";
 import type { Benchmark } from "../../core/ephemeral/stack.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { Account } from "./account.ts";
 import type { Backend, Outcome } from "./backend.ts";
 import { removeLeftovers, type Remaining } from "./remove-leftovers.ts";
@@ -146,10 +147,6 @@ function lastWords(text: string): string {
     .map((line) => line.trim())
     .filter((line) => line.includes("error: ") && !/error: (update|destroy|deletion) failed$/.test(line));
   return (errors.length > 0 ? [...new Set(errors)].slice(0, 5) : [text.trim().slice(-600)]).join("\n    ");
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** What is to be done by hand, as people read it. */

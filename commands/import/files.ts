@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import { messageOf } from "../../core/errors.ts";
 import {
   isByProduct,
   lockFilename,
@@ -91,7 +92,7 @@ function collect(directory: string, name: string, found: Found, above: readonly 
     for (const each of inner.filter((one) => !isByProduct(one)))
       collect(directory, `${name}/${each}`, found, [...above, real]);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     problem(`this cannot be read: ${why}`, "mend the link or its permissions");
   }
 }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync } from "node:fs";
 import path from "node:path";
+import { messageOf } from "../../core/errors.ts";
 import {
   formatLock,
   isVersioned,
@@ -176,7 +177,7 @@ function readConfig({ config, name }: Source): Read | Refused {
     if (size.length > 0) return { problems: size };
     bytes = readFileSync(config);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return problem(`this cannot be read: ${why}`, "mend its permissions");
   }
   try {

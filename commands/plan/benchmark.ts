@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { measuredRates, type MeasuredRates } from "../../core/benchmark/rates.ts";
 import { readBenchmark } from "../../core/benchmark/read.ts";
+import { messageOf } from "../../core/errors.ts";
 import type { PlatformPlan } from "../../core/platform.ts";
 import { ProblemsError, refuse } from "../../core/spec/problem.ts";
 import { projectRoot } from "../setup/places.ts";
@@ -24,7 +25,7 @@ function readText(name: string, place: { readonly file: string; readonly path: s
   try {
     return readFileSync(path.resolve(projectRoot, name), "utf8");
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     const hint = "name a result of `npm run bench` that is in the repository, relative to it";
     throw new ProblemsError([{ ...place, message: `\`${name}\` cannot be read: ${reason}`, hint }]);
   }

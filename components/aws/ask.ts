@@ -14,6 +14,7 @@ import {
   type ReservationAnswer,
 } from "../../core/aws/offers.ts";
 import type { EksPlan } from "../../core/aws/plan.ts";
+import { messageOf } from "../../core/errors.ts";
 import { formatProblems } from "../../core/spec/problem.ts";
 import { refusal } from "../target.ts";
 import { cliProblems } from "./cli.ts";
@@ -136,8 +137,4 @@ async function answersTo<T>(
     }),
   );
   return answers.flat();
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

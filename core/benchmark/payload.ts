@@ -1,6 +1,7 @@
 import protobuf from "protobufjs";
 import * as z from "zod";
 import { readFileSync } from "node:fs";
+import { messageOf } from "../errors.ts";
 import { sha256 } from "../spec/artifacts.ts";
 import type { InputSpec, ModelSpec } from "../spec/model.ts";
 import { formatPath, type Problem } from "../spec/problem.ts";
@@ -135,7 +136,7 @@ export function filePayload(
   try {
     document = JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return { problems: [{ file, path: "", message: `this is no JSON: ${reason}`, hint }] };
   }
   const parsed = requestSchema.safeParse(document);

@@ -1,4 +1,5 @@
 import type { Cost } from "../cost/cost.ts";
+import { cents } from "../plan/words.ts";
 import { hoursBetween } from "./lifetime.ts";
 
 /** USD. What a benchmark may cost where nothing else is said. */
@@ -33,12 +34,8 @@ export function spendProblem(
     };
   return expected > ceiling
     ? {
-        message: `This may cost ${usd(expected)}, which is more than ${usd(ceiling)}`,
+        message: `This may cost ${cents(expected)}, which is more than ${cents(ceiling)}`,
         hint: "take a shorter --ttl or cheaper nodes, or allow it with --max-cost",
       }
     : undefined;
-}
-
-export function usd(amount: number): string {
-  return `$${amount.toFixed(2)}`;
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import protobuf from "protobufjs";
+import { messageOf } from "../errors.ts";
 import type { DataType } from "../spec/model/tensors.ts";
 import type { Problem } from "../spec/problem.ts";
 import { lengthDelimited, type ByteSource, type WireField } from "./wire.ts";
@@ -39,7 +40,7 @@ export function readSignature(model: ByteSource, file: string): Signature | Refu
     graph = readGraph(model);
   } catch (error) {
     // protobufjs and the walk over the file throw plain errors for bytes that are no message.
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return {
       problems: [problem(file, "", `this is no ONNX model: ${why}`, "name a model that ONNX Runtime loads")],
     };

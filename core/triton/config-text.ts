@@ -1,5 +1,6 @@
 import protobuf from "protobufjs/light.js";
 import textformat from "protobufjs/ext/textformat.js";
+import { messageOf } from "../errors.ts";
 import { mostProblems } from "../spec/issues.ts";
 import { suggest, type Problem } from "../spec/problem.ts";
 import { withoutDefaults } from "./config-defaults.ts";
@@ -68,7 +69,7 @@ function readMessage(text: string): { readonly message: protobuf.Message } | { r
     return { message: textformat.fromText(modelConfigType(), text) };
   } catch (error) {
     // protobufjs throws plain errors for what a text has wrong; there is no class to tell them by.
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: messageOf(error) };
   }
 }
 

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { labels } from "../../../core/docker/names.ts";
+import { messageOf } from "../../../core/errors.ts";
 import type { Handler } from "../../provider/handler.ts";
 import { DockerCli } from "../cli.ts";
 import { OpenVolume } from "../volume.ts";
@@ -108,8 +109,4 @@ async function reload(
   const docker = new DockerCli(host);
   const running = await docker.find({ [labels.stack]: stack, [labels.service]: service }, "status=running");
   if (running.length > 0) await docker.run(["kill", `--signal=${signal}`, ...running]);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import * as z from "zod";
+import { messageOf } from "../../../core/errors.ts";
 import { markVariable } from "../../../core/local/mark.ts";
 import { killMarked, markOf } from "../marks.ts";
 import { isFree, loopback } from "../ports.ts";
@@ -287,8 +288,4 @@ async function statistics(plan: DrainPlan): Promise<Readonly<Record<string, stri
   return lines
     .map((line) => Object.fromEntries(line.split(",").map((cell, i) => [columns[i] ?? "", cell])))
     .filter(({ pxname, svname }) => allEntries(plan).includes(`${pxname ?? ""}/${svname ?? ""}`));
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
