@@ -11,6 +11,7 @@ import { textTable } from "../core/benchmark/text.ts";
 import {
   gridAround,
   placeOf,
+  recommendedEnsembleLines,
   recommendedLines,
   settingsAt,
   settingsOf,
@@ -99,8 +100,7 @@ export async function main(args: string[]): Promise<void> {
   const { text, change } = sweepVerdict(outcome.tried, outcome.confirmed);
   const size = sizesOf(grid).reduce((product, values) => product * values, 1);
   console.log(`${String(outcome.tried.length)} of ${String(size)} settings were tried. ${text}`);
-  if (change !== undefined)
-    console.log(`\nmodels/${spec.name}/model.yaml:\n\n${recommendedLines(outcome.model.text, change)}\n`);
+  if (change !== undefined) console.log(recommendation(outcome.model, change));
   if (outcome.result === undefined) return;
   const folder =
     values.out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(values.out);
@@ -124,6 +124,18 @@ const options = {
   out: { type: "string" },
   help: { type: "boolean", short: "h", default: false },
 } as const;
+
+/** What to write where, as people read it. */
+function recommendation({ name, text, ensembles }: SweptModel, change: Settings): string {
+  const linesOf = (model: string, lines: string): string => `\nmodels/${model}/model.yaml:\n\n${lines}\n`;
+  return [
+    linesOf(name, recommendedLines(text, change)),
+    ...[...ensembles].flatMap(([ensemble, own]) => {
+      const lines = recommendedEnsembleLines(own, change.maxBatchSize);
+      return lines === undefined ? [] : [linesOf(ensemble, lines)];
+    }),
+  ].join("");
+}
 
 function specOf(name: string | undefined): ModelSpec {
   const { value, problems } = loadModels(projectModels());

@@ -5,7 +5,12 @@ import { readLocalTools } from "../../components/local/tools.ts";
 import type { LoadSettings } from "../../core/benchmark/load-options.ts";
 import { planLoads } from "../../core/benchmark/load-plan.ts";
 import type { Benchmark } from "../../core/benchmark/result.ts";
-import { variantOf, type Settings } from "../../core/benchmark/variants.ts";
+import {
+  ensembleVariantOf,
+  ensemblesAround,
+  variantOf,
+  type Settings,
+} from "../../core/benchmark/variants.ts";
 import { loadModels, specFilename } from "../../core/spec/load.ts";
 import { refuse, type Problem } from "../../core/spec/problem.ts";
 import { localGenerators } from "../bench/load/generators.ts";
@@ -25,15 +30,29 @@ export interface SweptModel {
   readonly name: string;
   /** model.yaml as the project has it. */
   readonly text: string;
+  /** model.yaml of each ensemble that the model is a step of, by name: they take no larger batches than their steps. */
+  readonly ensembles: ReadonlyMap<string, string>;
 }
 
 export function sweptModel(folder: string, name: string): SweptModel {
-  return { folder, name, text: readFileSync(path.join(folder, name, specFilename), "utf8") };
+  const specs = loadModels(folder).value.map(({ spec }) => spec);
+  const textOf = (model: string): string => readFileSync(path.join(folder, model, specFilename), "utf8");
+  return {
+    ...{ folder, name, text: textOf(name) },
+    ensembles: new Map(ensemblesAround(specs, name).map((ensemble) => [ensemble, textOf(ensemble)])),
+  };
 }
 
 /** Writes a variant beside the other models, and says what speaks against it: a rule, or no room on the GPU. */
-export function writeVariant({ folder, name, text }: SweptModel, settings: Settings): readonly Problem[] {
-  writeFileSync(path.join(folder, name, specFilename), variantOf(text, settings));
+export function writeVariant(
+  { folder, name, text, ensembles }: SweptModel,
+  settings: Settings,
+): readonly Problem[] {
+  const write = (model: string, changed: string): void => {
+    writeFileSync(path.join(folder, model, specFilename), changed);
+  };
+  write(name, variantOf(text, settings));
+  for (const [ensemble, own] of ensembles) write(ensemble, ensembleVariantOf(own, settings.maxBatchSize));
   const { config, hasApiKey, file } = readLocalConfig(openHome());
   const tools = readLocalTools(projectRoot);
   if (tools === undefined) throw new UserError("This machine is not set up", "npm start does it");

@@ -85,6 +85,50 @@ export function recommendedLines(text: string, settings: Settings): string {
   return yaml.dump(changesOf(specText.parse(yaml.load(text)), settings), { flowLevel: 1 }).trimEnd();
 }
 
+/** Names of the ensembles whose graph leads to a model: its steps, and those of ensembles that are steps themselves. */
+export function ensemblesAround(
+  specs: readonly Pick<ModelSpec, "name" | "ensemble">[],
+  model: string,
+): readonly string[] {
+  const found = new Set<string>();
+  // A circle, which is somebody's mistake, ends as well.
+  for (let known = -1; known !== found.size;) {
+    known = found.size;
+    for (const { name, ensemble } of specs)
+      if ((ensemble?.steps ?? []).some((step) => step.model === model || found.has(step.model)))
+        found.add(name);
+  }
+  return [...found].sort();
+}
+
+const ensembleText = z.looseObject({
+  maxBatchSize: z.number().default(0),
+  warmup: z.array(z.looseObject({ batchSize: z.number().optional() })).optional(),
+});
+
+/**
+ * An ensemble's YAML where one of its steps takes no larger batches than these: an ensemble may not take larger ones than its steps
+ * (core/triton/rules). What takes smaller ones already stays as it is.
+ */
+export function ensembleVariantOf(text: string, maxBatchSize: number): string {
+  const spec = ensembleText.parse(yaml.load(text));
+  return yaml.dump({ ...spec, ...ensembleChangesOf(spec, maxBatchSize) });
+}
+
+/** The lines of an ensemble's `model.yaml` that go with a recommendation; undefined where it stays as it is. */
+export function recommendedEnsembleLines(text: string, maxBatchSize: number): string | undefined {
+  const changes = ensembleChangesOf(ensembleText.parse(yaml.load(text)), maxBatchSize);
+  return Object.keys(changes).length === 0 ? undefined : yaml.dump(changes, { flowLevel: 1 }).trimEnd();
+}
+
+function ensembleChangesOf(
+  { maxBatchSize: own, warmup }: z.output<typeof ensembleText>,
+  maxBatchSize: number,
+): Record<string, unknown> {
+  if (own <= maxBatchSize) return {};
+  return { maxBatchSize, ...(warmup === undefined ? {} : { warmup: fitting(warmup, maxBatchSize) }) };
+}
+
 function changesOf(
   { instances = [{ kind: "auto" }], batching, warmup }: z.output<typeof specText>,
   { instances: count, maxBatchSize, maxQueueDelay }: Settings,

@@ -7,8 +7,11 @@ import { compare } from "../../../../core/benchmark/comparison.ts";
 import { recommend } from "../../../../core/benchmark/recommendation.ts";
 import { scoreOf, sweepTable, sweepVerdict, type Tried } from "../../../../core/benchmark/sweep.ts";
 import {
+  ensembleVariantOf,
+  ensemblesAround,
   gridAround,
   placeOf,
+  recommendedEnsembleLines,
   recommendedLines,
   settingsAt,
   settingsOf,
@@ -75,6 +78,38 @@ describe("variants of a spec", () => {
       "warmup: [{batchSize: 1}]",
     ]);
     expect(yaml.load(lines)).toBeTruthy();
+  });
+
+  it("lower an ensemble's batches with those of a step, and its own lines say so", () => {
+    const text = textOf("text-analysis");
+    const { maxBatchSize } = specOf(text);
+    expect(specOf(ensembleVariantOf(text, 16))).toEqual({ ...specOf(text), maxBatchSize: 16 });
+    expect(specOf(ensembleVariantOf(text, maxBatchSize))).toEqual(specOf(text));
+    expect(recommendedEnsembleLines(text, 16)).toBe("maxBatchSize: 16");
+    expect(recommendedEnsembleLines(text, maxBatchSize)).toBeUndefined();
+  });
+
+  it("find the ensembles around a model, through other ensembles too", () => {
+    const step = (model: string) => ({
+      ensemble: { steps: [{ model, version: -1, inputs: {}, outputs: {} }] },
+    });
+    const specs = [
+      { name: "encoder" },
+      { name: "search", ...step("encoder") },
+      { name: "answers", ...step("search") },
+      { name: "others", ...step("decoder") },
+    ];
+    expect(ensemblesAround(specs, "encoder")).toEqual(["answers", "search"]);
+    expect(ensemblesAround(specs, "answers")).toEqual([]);
+    expect(
+      ensemblesAround(
+        [
+          { name: "a", ...step("b") },
+          { name: "b", ...step("a") },
+        ],
+        "a",
+      ),
+    ).toEqual(["a", "b"]);
   });
 
   it("have a place on the grid, which has today's settings in it", () => {
