@@ -4,7 +4,8 @@ import { planPlatform } from "../platform.ts";
 import type { EksConfig } from "../spec/eks.ts";
 import type { Model } from "../spec/load.ts";
 import { eksOf, type PlatformConfig } from "../spec/platform.ts";
-import type { Checked, Problem } from "../spec/problem.ts";
+import type { Checked } from "../spec/problem.ts";
+import { callsUpstream, missingApiKey } from "../upstream.ts";
 import { checkEks } from "./check.ts";
 import { planCluster } from "./cluster.ts";
 import { loadBalancerProblems } from "./load-balancer.ts";
@@ -12,7 +13,7 @@ import { awsNames } from "./names.ts";
 import { planNetwork } from "./network.ts";
 import type { EksPlan, WorkloadPlan } from "./plan.ts";
 import { stackTags } from "./tags.ts";
-import { callsUpstream, kubernetesConfig, planWorkload, sectionOf, type WorkloadFacts } from "./workload.ts";
+import { kubernetesConfig, planWorkload, sectionOf, type WorkloadFacts } from "./workload.ts";
 
 /** What is not in the platform's config. */
 export interface EksFacts {
@@ -88,20 +89,9 @@ function workloadOf(
       ...ofPlatform,
       ...ofPlan,
       ...loadBalancerProblems(sectionOf(config).balancer, eks.loadBalancer, budgets, file),
-      ...keyProblems(callsUpstream(platform) && !hasApiKey, file),
+      ...(callsUpstream(platform.servers) && !hasApiKey
+        ? [missingApiKey(file, ": it is kept in AWS Secrets Manager")]
+        : []),
     ],
   };
-}
-
-function keyProblems(missing: boolean, file: string): Problem[] {
-  return missing
-    ? [
-        {
-          file,
-          path: "holysheep:apiKey",
-          message: "missing, and models call HolySheep's API",
-          hint: "set it with `pulumi config set --secret holysheep:apiKey`: it is kept in AWS Secrets Manager",
-        },
-      ]
-    : [];
 }

@@ -12,6 +12,7 @@ import {
   type ObjectStore,
 } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
+import { callsUpstream } from "../upstream.ts";
 import { arn, roleName, type AwsNames } from "./names.ts";
 import { behindLoadBalancer } from "./load-balancer.ts";
 import { findType } from "./node-groups.ts";
@@ -190,7 +191,7 @@ function secretsOf(
     recoveryDays: eks.secretRecoveryDays,
     readerRole: secretReaderRole(names, section.namespace, used),
     ...present({
-      holysheepApiKey: callsUpstream(platform) ? names.holysheepSecret : undefined,
+      holysheepApiKey: callsUpstream(platform.servers) ? names.holysheepSecret : undefined,
       apiKeys:
         balancer.apiKeysMap === undefined
           ? undefined
@@ -211,7 +212,7 @@ function externalSecrets(
     aws: { region: names.region, roleArn },
     refreshInterval: secretsRefresh,
     ...present({
-      holysheepApiKey: callsUpstream(platform) ? { key: names.holysheepSecret } : undefined,
+      holysheepApiKey: callsUpstream(platform.servers) ? { key: names.holysheepSecret } : undefined,
       apiKeys: section.balancer.apiKeys === undefined ? undefined : { key: names.apiKeysSecret },
     }),
   };
@@ -229,13 +230,9 @@ function secretReaderRole(names: AwsNames, namespace: string, secrets: readonly 
 
 function usedSecrets(platform: PlatformPlan, { balancer }: KubernetesSection, names: AwsNames): string[] {
   return [
-    ...(callsUpstream(platform) ? [names.holysheepSecret] : []),
+    ...(callsUpstream(platform.servers) ? [names.holysheepSecret] : []),
     ...(balancer.apiKeys === undefined ? [] : [names.apiKeysSecret]),
   ];
-}
-
-export function callsUpstream({ servers }: PlatformPlan): boolean {
-  return servers.some(({ upstream }) => upstream !== undefined);
 }
 
 type GpuConfig = KubernetesSection["gpu"];

@@ -6,6 +6,7 @@ import type { DockerConfig } from "../spec/docker.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Checked, Problem } from "../spec/problem.ts";
 import { servedVersions } from "../triton/repository.ts";
+import { callsUpstream, missingApiKey } from "../upstream.ts";
 import { balancerContainer, balancerFiles, balancerProblems, groupPort } from "./balancer.ts";
 import type { ContainerPlan, FilesPlan, VolumeName } from "./container.ts";
 import { assignGpus, gpuConfigProblems, type GpuAssignment } from "./gpus.ts";
@@ -73,7 +74,7 @@ export function planDocker(
   );
   const beside = monitoring(servers, config, docker);
   const containers = [balancerContainer(servers, docker), ...tritons, ...beside.containers];
-  const needsApiKey = servers.some(({ upstream }) => upstream !== undefined);
+  const needsApiKey = callsUpstream(servers);
   const built = new Set(builtImages.values());
   return {
     value: {
@@ -97,7 +98,7 @@ export function planDocker(
       ]),
       ...balancerProblems(servers, docker, file),
       ...portProblems(containers, file),
-      ...(needsApiKey && !hasApiKey ? [keyProblem(file)] : []),
+      ...(needsApiKey && !hasApiKey ? [missingApiKey(file)] : []),
     ],
   };
 }
@@ -107,15 +108,6 @@ function imageConfig({ images, serverImage }: DockerConfig): Parameters<typeof p
   return {
     images: { triton: images.triton },
     serverImage: serverImage && { repository: "localhost/triton-platform/server", ...serverImage },
-  };
-}
-
-function keyProblem(file: string): Problem {
-  return {
-    file,
-    path: "holysheep:apiKey",
-    message: "missing, and models call HolySheep's API",
-    hint: "set it with `pulumi config set --secret holysheep:apiKey`",
   };
 }
 

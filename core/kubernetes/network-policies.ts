@@ -12,6 +12,7 @@ import type { ServerPlan } from "../platform.ts";
 import type { KubernetesConfig, NetworkPoliciesConfig } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Problem } from "../spec/problem.ts";
+import { callsUpstream } from "../upstream.ts";
 import {
   allServers,
   balancerSelector,
@@ -108,12 +109,11 @@ function shutProblems(
     hint: `open it, with the port of the machine or the pod: \`${field}: { cidrs: [10.0.0.0/8], port: … }\`, or by labels where it is in this cluster: \`${field}: { namespace: { kubernetes.io/metadata.name: … }, port: … }\``,
   });
   const endpoint = repository.source === "s3" ? repository.endpoint : undefined;
-  const callsUpstream = servers.some(({ upstream }) => upstream !== undefined);
   return [
     ...(endpoint !== undefined && rules.objectStore === undefined && isWithin(endpoint, clusterDomain)
       ? [report("objectStore", endpoint)]
       : []),
-    ...(callsUpstream &&
+    ...(callsUpstream(servers) &&
     rules.upstream === undefined &&
     (isWithin(holysheep.baseUrl, clusterDomain) || portOf(holysheep.baseUrl) !== upstreamPort)
       ? [report("upstream", holysheep.baseUrl)]

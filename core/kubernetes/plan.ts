@@ -9,6 +9,7 @@ import type { KubernetesConfig } from "../spec/kubernetes.ts";
 import type { PlatformConfig } from "../spec/platform.ts";
 import type { Checked, Problem } from "../spec/problem.ts";
 import { servedVersions } from "../triton/repository.ts";
+import { callsUpstream, missingApiKey } from "../upstream.ts";
 import { balancerProblems } from "./balancer-problems.ts";
 import { balancerObjects, type BalancerObjects } from "./balancer.ts";
 import { chartProblems, gpuCharts, type ChartRelease } from "./charts.ts";
@@ -114,7 +115,7 @@ export function planKubernetes(
   const images = planServerImages(servers, config, kubernetes, requirements);
   const builtImages = new Map(images.value.map(({ base, reference }) => [base, reference]));
   const { value: planned, problems } = planServers(servers, { ...config, builtImages }, kubernetes, file);
-  const needsKey = servers.some(({ upstream }) => upstream !== undefined);
+  const needsKey = callsUpstream(servers);
   const external = kubernetes.externalSecrets;
   const balancer = balancerObjects(servers, kubernetes);
   const charts = gpuCharts(kubernetes.gpu);
@@ -158,7 +159,9 @@ export function planKubernetes(
     problems: [
       ...problems,
       ...images.problems,
-      ...keyProblems(needsKey && external?.holysheepApiKey === undefined && !hasApiKey, file),
+      ...(needsKey && external?.holysheepApiKey === undefined && !hasApiKey
+        ? [missingApiKey(file, ", or name kubernetes.externalSecrets.holysheepApiKey")]
+        : []),
       ...balancerProblems(servers, kubernetes, balancer, file),
       ...chartProblems(kubernetes, file),
       ...monitoringProblems(config.monitoring, kubernetes, file),
@@ -199,19 +202,6 @@ function earlySecretProblems(
           hint: `write false, and make the namespace ${namespace} with ${wanted.length === 1 ? "it" : "them"} before (docs/kubernetes.md, "First deployment")`,
         },
       ];
-}
-
-function keyProblems(missing: boolean, file: string): Problem[] {
-  return missing
-    ? [
-        {
-          file,
-          path: "holysheep:apiKey",
-          message: "missing, and models call HolySheep's API",
-          hint: "set it with `pulumi config set --secret holysheep:apiKey`, or name kubernetes.externalSecrets.holysheepApiKey",
-        },
-      ]
-    : [];
 }
 
 function describe(
