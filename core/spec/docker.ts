@@ -20,7 +20,7 @@ export const grafanaImage = imageReference.default("docker.io/grafana/grafana:13
 
 /**
  * Defaults are what their projects, or who deploys them together, name as a release.
- * Sources: docker-library/haproxy, "Update 3.2 to 3.2.9" (3.2 is HAProxy's long-term branch); prometheus-operator/kube-prometheus,
+ * Sources: docker-library/official-images, library/haproxy of August 2026 (3.2 is a long-term branch); prometheus-operator/kube-prometheus,
  * jsonnet/kube-prometheus/versions.json, for Prometheus (3.13 is its long-term release) and Grafana; NVIDIA/dcgm-exporter,
  * deployment/values.yaml of its release 4.5.3-4.8.2, the one of the chart that clusters get.
  */
@@ -28,7 +28,7 @@ const imagesSchema = z.strictObject({
   /** Triton's. Default: NVIDIA's of `tritonRelease`, the variant that has the server's backends. */
   triton: imageReference.optional(),
   /** In it bash too, as in Debian's variants: health checks and drains speak with it. */
-  haproxy: imageReference.default("docker.io/library/haproxy:3.2.9"),
+  haproxy: imageReference.default("docker.io/library/haproxy:3.2.22"),
   prometheus: imageReference.default("docker.io/prom/prometheus:v3.13.2"),
   grafana: grafanaImage,
   dcgmExporter: imageReference.default("nvcr.io/nvidia/k8s/dcgm-exporter:4.5.3-4.8.2-distroless"),

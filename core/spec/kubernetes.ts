@@ -47,7 +47,7 @@ export const imageReference = z
 const imagesSchema = z.strictObject({
   /** Triton's. Default: NVIDIA's of `tritonRelease`, the variant that has the server's backends. */
   triton: imageReference.optional(),
-  haproxy: imageReference.default("docker.io/library/haproxy:3.2.9"),
+  haproxy: imageReference.default("docker.io/library/haproxy:3.2.22"),
   /** What brings models to the pods: any image with rclone, sh and sha256sum. */
   loader: imageReference.default("docker.io/rclone/rclone:1.71.2"),
   /** What headroom pods run: it does nothing. */

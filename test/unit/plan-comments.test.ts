@@ -58,7 +58,7 @@ const prod: Stack = {
     repository: { source: "s3", bucket: "example-models" },
     images: {
       triton: `nvcr.io/nvidia/tritonserver:26.07-py3${digest}`,
-      haproxy: `docker.io/library/haproxy:3.2.9${digest}`,
+      haproxy: `docker.io/library/haproxy:3.2.22${digest}`,
       loader: `docker.io/rclone/rclone:1.71.2${digest}`,
       pause: `registry.k8s.io/pause:3.10.1${digest}`,
     },
