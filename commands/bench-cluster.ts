@@ -1,20 +1,30 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { execa } from "execa";
 import { awsNames } from "../core/aws/names.ts";
+import { callsUpstream } from "../core/aws/workload.ts";
+import { commandLine as benchLine } from "../core/benchmark/load-options.ts";
 import { costOf } from "../core/cost/cost.ts";
 import { eksCostItems } from "../core/cost/eks.ts";
 import { prices } from "../core/cost/prices.ts";
 import { benchmarkConfig } from "../core/ephemeral/config.ts";
-import { parseLifetime } from "../core/ephemeral/lifetime.ts";
-import { expectedSpend, spendProblem, usualCeiling } from "../core/ephemeral/spend.ts";
+import { expectedSpend, spendProblem } from "../core/ephemeral/spend.ts";
 import { benchmarkId, stackOf, type Benchmark } from "../core/ephemeral/stack.ts";
 import { eksOf, parsePlatform } from "../core/spec/platform.ts";
 import { ProblemsError } from "../core/spec/problem.ts";
+import { plannedBench } from "./bench/load/asked.ts";
 import type { Account } from "./ephemeral/account.ts";
 import { interruptible, outliveOutput, pauseUntil } from "./ephemeral/interruption.ts";
 import { PulumiBackend } from "./ephemeral/pulumi-backend.ts";
+import {
+  commandLine,
+  gathering,
+  help,
+  problemsIn,
+  readRequest,
+  type BenchmarkRequest,
+} from "./ephemeral/request.ts";
+import { checkBuckets } from "./ephemeral/results.ts";
 import {
   announcement,
   howToReap,
@@ -23,67 +33,40 @@ import {
   type BenchmarkRun,
   type Load,
 } from "./ephemeral/run-benchmark.ts";
-import { userPath } from "./files/user-path.ts";
+import { spoken } from "./files/spoken.ts";
 import { projectRoot } from "./setup/places.ts";
 import { UserError } from "./setup/user-error.ts";
-import { fileOf, stackValues } from "./stack/config.ts";
+import { readStack, stackValues } from "./stack/config.ts";
 import { planEksStack } from "./stack/eks.ts";
 
-const usage = `npm run bench:cluster -- --ttl 2h --owner <who> [options] [-- options of npm run bench]
-  --ttl <time>            how long the cluster may live: 45m to 72h; the benchmark is cut off then
-  --owner <who>           who answers for it: the tag \`owner\`
-  --max-cost <dollars>    refuses what may cost more. Default: ${String(usualCeiling)}
-  --keep-results <place>  a folder, or s3://bucket/prefix; more than one may be given. Default: benchmarks
-  --template <stack>      whose config the cluster has: Pulumi.<stack>.yaml. Default: bench
-  --secrets-provider <p>  of the stack, as \`pulumi stack init\` takes it. Default: the backend's own
-  --dry-run               shows what it would cost, and makes nothing`;
-
-/**
- * `npm run bench:cluster`: a cluster made for one benchmark, and gone afterwards. HolySheep's key, where models call its API,
- * is taken from HOLYSHEEP_API_KEY.
- */
+/** `npm run bench:cluster`: a cluster made for one benchmark, and gone afterwards. */
 export async function main(args: string[]): Promise<void> {
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      ttl: { type: "string" },
-      owner: { type: "string" },
-      "max-cost": { type: "string", default: String(usualCeiling) },
-      "keep-results": { type: "string", multiple: true },
-      template: { type: "string", default: "bench" },
-      "secrets-provider": { type: "string" },
-      "dry-run": { type: "boolean", default: false },
-    },
-  });
-  const { ttl, owner } = values;
-  if (ttl === undefined || owner === undefined)
-    throw new UserError("--ttl and --owner are needed: a cluster costs money until somebody ends it", usage);
-  const lifetime = lifetimeFrom(ttl);
-  const ceiling = ceilingFrom(values["max-cost"]);
-  const apiKey = process.env.HOLYSHEEP_API_KEY;
-  const asked = { template: values.template, id: benchmarkId(randomBytes(8)), owner, lifetime };
-  const keep = (values["keep-results"] ?? ["benchmarks"]).map((place) =>
-    place.startsWith("s3://") ? place : path.resolve(userPath(place)),
-  );
-  const plan = (createdAt: number): BenchmarkRun => ({
-    ...planBenchmark({ ...asked, createdAt, ceiling }),
+  const request = readRequest(args);
+  if (request.isHelp) {
+    console.log(help);
+    return;
+  }
+  const { lifetime, ceiling, keep, apiKey, secretsProvider } = request;
+  const id = benchmarkId(randomBytes(8));
+  const plan = (createdAt: number) => ({
+    ...planBenchmark({ ...request, id, createdAt }),
     secrets: apiKey === undefined ? {} : { "holysheep:apiKey": apiKey },
     keep,
   });
   // Before AWS is asked for anything: it may be refused.
-  const first = plan(Date.now());
+  const first = await accepted(request, () => plan(Date.now()));
   console.log(announcement(first, lifetime, ceiling));
-  if (values["dry-run"]) return;
+  if (request.isDryRun) return;
 
   const account = await openAccount(first.benchmark);
   const run = plan(await account.now());
+  await spoken(() => checkBuckets(keep));
   const { stack } = run.benchmark;
   const say = (line: string): void => {
     console.log(line);
   };
   outliveOutput();
-  const backend = new PulumiBackend({ secretsProvider: values["secrets-provider"], onLine: say });
+  const backend = new PulumiBackend({ secretsProvider, onLine: say });
   try {
     const result = await interruptible(
       () => {
@@ -96,7 +79,7 @@ export async function main(args: string[]): Promise<void> {
         const pause = pauseUntil(interruption.second);
         return runBenchmark(run, {
           ...{ backend, account, interruption, pause, say },
-          load: benchCommand(positionals, backend.folder),
+          load: benchCommand(request.benchArgs, backend.folder),
         });
       },
     );
@@ -105,6 +88,35 @@ export async function main(args: string[]): Promise<void> {
   } finally {
     backend.close();
   }
+}
+
+/**
+ * The plan of a request. Throws, all at once, what is wrong with the command line, the template, the stack and what is measured in
+ * it: a cluster costs money before it shows any of that.
+ */
+async function accepted(
+  { problems, bench, isDryRun, apiKey }: BenchmarkRequest,
+  plan: () => BenchmarkRun & Pick<PlannedBenchmark, "needsApiKey">,
+): Promise<BenchmarkRun> {
+  const all = [...problems];
+  const isWrong = (option: string): boolean => problems.some(({ path }) => path === option);
+  const planned = isWrong("--template") ? undefined : gathering(all, { file: commandLine, path: "" }, plan);
+  const keyFile = "--holysheep-key-file";
+  if (planned?.needsApiKey === true && apiKey === undefined && !isDryRun && !isWrong(keyFile))
+    all.push({
+      ...{ file: commandLine, path: keyFile },
+      message: "missing, and models call HolySheep's API",
+      hint: "name a file that holds its key, or a template without these models",
+    });
+  if (planned !== undefined && bench !== undefined)
+    try {
+      const { notes } = await plannedBench(bench);
+      if (all.length === 0) for (const note of notes) console.log(`Note: ${note}`);
+    } catch (error) {
+      all.push(...problemsIn(error, { file: benchLine, path: "" }));
+    }
+  if (planned === undefined || all.length > 0) throw new ProblemsError(all);
+  return planned;
 }
 
 /** AWS' SDK is loaded by whoever goes to AWS. */
@@ -125,6 +137,11 @@ export interface AskedBenchmark {
   readonly ceiling: number;
 }
 
+export interface PlannedBenchmark extends Pick<BenchmarkRun, "benchmark" | "config" | "spend"> {
+  /** Whether its models call HolySheep's API. */
+  readonly needsApiKey: boolean;
+}
+
 /** Checks and prices a benchmark's stack, without AWS. Throws all problems at once, and refuses what may cost too much. */
 export function planBenchmark({
   template,
@@ -133,22 +150,23 @@ export function planBenchmark({
   lifetime,
   createdAt,
   ceiling,
-}: AskedBenchmark): Pick<BenchmarkRun, "benchmark" | "config" | "spend"> {
+}: AskedBenchmark): PlannedBenchmark {
   const stack = stackOf(id);
-  const file = fileOf(template);
+  const {
+    file,
+    config: { target },
+  } = readStack(template);
+  if (target !== "eks")
+    throw new UserError(
+      `${file} is of the target ${target}; a cluster that comes and goes is of eks`,
+      "name another stack with --template",
+    );
   const times = {
     createdAt: new Date(createdAt).toISOString(),
     expiresAt: new Date(createdAt + lifetime).toISOString(),
   };
   const given = { name: `triton-${stack}`, owner, expiresAt: times.expiresAt };
-  const values = stackValues(template);
-  const target = values["triton-platform:target"];
-  if (target !== "eks")
-    throw new UserError(
-      `${file} is of the target ${String(target)}, or not there; a cluster that comes and goes is of eks`,
-      "name another stack with --template",
-    );
-  const config = benchmarkConfig(values, given, lifetime);
+  const config = benchmarkConfig(stackValues(template), given, lifetime);
   const parsed = parsePlatform(config, file);
   if ("problems" in parsed) throw new ProblemsError(parsed.problems);
   const { plan } = planEksStack({ config: parsed.value, file, stack, hasApiKey: true });
@@ -159,21 +177,9 @@ export function planBenchmark({
   const { account, region, name } = awsNames(eksOf(parsed.value), stack);
   return {
     benchmark: { id, stack, owner, account, region, name, ...times, pricePerHour: spend.perHour },
-    config,
-    spend,
+    ...{ config, spend },
+    needsApiKey: plan.workload !== undefined && callsUpstream(plan.workload.platform),
   };
-}
-
-function lifetimeFrom(text: string): number {
-  const parsed = parseLifetime(text);
-  if ("problem" in parsed) throw new UserError(`--ttl: ${parsed.problem}`, usage);
-  return parsed.value;
-}
-
-function ceilingFrom(text: string): number {
-  const ceiling = Number(text);
-  if (!(ceiling > 0)) throw new UserError(`--max-cost ${text}: this is no amount of dollars`, usage);
-  return ceiling;
 }
 
 /**

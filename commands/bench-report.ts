@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { compare, hasRegression, isComparable } from "../core/benchmark/comparison.ts";
@@ -8,7 +8,15 @@ import { readBenchmark } from "../core/benchmark/read.ts";
 import { benchmarkReport, type BenchmarkReport } from "../core/benchmark/report.ts";
 import type { Benchmark } from "../core/benchmark/result.ts";
 import { textBenchmark } from "../core/benchmark/text.ts";
+import {
+  clusterFacts,
+  clusterReportName,
+  readClusterReport,
+  type ClusterReport,
+} from "../core/ephemeral/report.ts";
 import { messageOf } from "../core/errors.ts";
+import { present } from "../core/objects.ts";
+import type { Parsed } from "../core/spec/parse.ts";
 import { ProblemsError } from "../core/spec/problem.ts";
 import { parsePercentage } from "../core/spec/units.ts";
 import { replaceFile } from "./files/replace.ts";
@@ -36,7 +44,7 @@ const files = [
   ["json", "report.json"],
 ] as const;
 
-const help = `Reports on a benchmark: npm run bench:report -- <result.json> [options]
+const help = `Reports on a benchmark: npm run bench:report -- <result.json, or its folder> [options]
   --against <other.json>   compares with an earlier run
   --limit <percentage>     how much worse a figure may be (default: 10%)
   --format <form>          text, markdown, html or json (default: text)
@@ -63,10 +71,12 @@ export async function main(args: string[]): Promise<void> {
   // Until there is a report; so that it is told apart from a regression.
   process.exitCode = 2;
   const { name, limit, form } = checked(positionals, values.limit, values.format);
-  const benchmark = read(name);
-  const before = values.against === undefined ? undefined : read(values.against);
+  const file = resultFile(name);
+  const benchmark = read(file);
+  const cluster = clusterIn(path.dirname(file));
+  const before = values.against === undefined ? undefined : read(resultFile(values.against));
   const comparison = before === undefined ? undefined : compare(benchmark, before, limit);
-  const report = benchmarkReport(benchmark, comparison);
+  const report = benchmarkReport(benchmark, present({ comparison, cluster }));
   console.log((await form(report)).trimEnd());
   if (values.out !== undefined) await writeReports(report, userPath(values.out));
   process.exitCode = comparison === undefined || isComparable(comparison) ? 0 : 2;
@@ -80,7 +90,7 @@ function checked(
 ): { readonly name: string; readonly limit: number; readonly form: Form } {
   const [name] = names;
   if (name === undefined || names.length > 1)
-    throw new UserError("One result is needed, as `npm run bench` writes it", help);
+    throw new UserError("One result is needed, as `npm run bench` writes it, or its folder", help);
   const limit = parsePercentage(limitText);
   if (limit === undefined || limit >= 1)
     throw new UserError(`\`--limit ${limitText}\` is no percentage below 100`, "write it like --limit 10%");
@@ -100,8 +110,38 @@ async function writeReports(report: BenchmarkReport, folder: string): Promise<vo
   console.error(`${files.map(([, file]) => file).join(", ")} are in ${folder}`);
 }
 
-function read(name: string): Benchmark {
-  const parsed = readBenchmark(readFileOf(userPath(name)), name);
+/** A result, or the only one in a folder, as `npm run bench:cluster` keeps it. */
+function resultFile(given: string): string {
+  const place = userPath(given);
+  if (statSync(place, { throwIfNoEntry: false })?.isDirectory() !== true) return place;
+  const others: readonly string[] = [clusterReportName, ...files.map(([, file]) => file)];
+  const results = readdirSync(place)
+    .filter((name) => name.endsWith(".json") && !others.includes(name))
+    .map((name) => path.join(place, name));
+  const [only] = results;
+  if (only !== undefined && results.length === 1) return only;
+  if (only !== undefined)
+    throw new UserError(`${place} has more than one result`, `name one of them: ${results.join(", ")}`);
+  const cluster = clusterIn(place);
+  const facts = cluster === undefined ? [] : clusterFacts(cluster);
+  throw new UserError(
+    [`${place} has no result`, ...facts.map(([label, value]) => `  ${label}: ${value}`)].join("\n"),
+    "name a result of `npm run bench`, or a folder with one",
+  );
+}
+
+/** What `npm run bench:cluster` has written into a folder of results. */
+function clusterIn(folder: string): ClusterReport | undefined {
+  const file = path.join(folder, clusterReportName);
+  if (!existsSync(file)) return undefined;
+  return valueOf(readClusterReport(readFileOf(file), file));
+}
+
+function read(file: string): Benchmark {
+  return valueOf(readBenchmark(readFileOf(file), file));
+}
+
+function valueOf<T>(parsed: Parsed<T>): T {
   if ("problems" in parsed) throw new ProblemsError(parsed.problems);
   return parsed.value;
 }

@@ -1,23 +1,19 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
-import { parseLoad, commandLine } from "../core/benchmark/load-options.ts";
-import { planLoads, type Load, type LoadPlan, type ServedModel } from "../core/benchmark/load-plan.ts";
+import type { Load, LoadPlan, ServedModel } from "../core/benchmark/load-plan.ts";
 import type { Benchmark, Point } from "../core/benchmark/result.ts";
 import { requestRate } from "../core/benchmark/stop.ts";
-import { messageOf } from "../core/errors.ts";
 import { omit, present } from "../core/objects.ts";
-import { ProblemsError, refuse, suggest, type Problem } from "../core/spec/problem.ts";
 import { sdkImage } from "../core/kubernetes/benchmark-job.ts";
+import { askedBench, benchHelp, benchOptions, plannedBench } from "./bench/load/asked.ts";
 import { withClusterJob, type InsideCluster } from "./bench/load/cluster-job.ts";
 import type { LoadGenerator } from "./bench/load/generator.ts";
-import { generatorChoices, localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
-import { perfAnalyzerLimit } from "./bench/load/perf-analyzer.ts";
+import { localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
 import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
 import { measure, type MeasuredSeries } from "./bench/load/run.ts";
-import { benchTarget, payloadFilename, type BenchTarget } from "./bench/load/target.ts";
+import type { BenchTarget } from "./bench/load/target.ts";
 import { instancesOf, plannedInstances, tritonVersion } from "./bench/load/triton.ts";
 import { stoppable } from "./files/ending.ts";
 import { userPath } from "./files/user-path.ts";
@@ -25,71 +21,32 @@ import { writingTo } from "./files/writing.ts";
 import { projectRoot } from "./setup/places.ts";
 import { runSteps } from "./setup/steps.ts";
 import { UserError } from "./setup/user-error.ts";
-import { endpointOptions } from "./stack/endpoint.ts";
 import { withKubeconfig } from "./stack/kubeconfig.ts";
-
-const help = `Measures models that are served: npm run bench [-- options]
-  --target <stack>          local (default), or a stack of Docker, Kubernetes or EKS that is deployed
-  --model <name,…>          default: all but those that call an external API
-  --mix all|<name=weight,…> models at the same time, callers shared out by weight
-  --concurrency 1:64:4      callers at a time: start:end:step, or 1,8,64
-  --batch-size 1,8          default: 1 and those that the model's spec prefers
-  --protocol both           http, grpc or both
-  --seconds 5               of each point; or --requests <n>
-  --warm-up 1               seconds before each point
-  --repeats 1               of each point: more of them tell noise from change
-  --latency-limit 45ms      p99 beyond which no more callers are tried (default: the spec's objective)
-  --beyond-saturation       goes on where more callers bring no more throughput
-  --payload [name=]<file>   a request as a client POSTs it (default: the model's ${payloadFilename}, else generated)
-  --shape <input>:3,224,224 for inputs of variable size
-  --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (autocannon, ghz)
-  --in-cluster              the load comes from a Job in the cluster, with perf_analyzer; --image <reference> of it
-  --cpu 2                   cores that the Job's pod asks for
-  --http, --grpc <address>  other addresses than the stack's own
-  --api-key-file, --ca, --cert, --key  files with an API key, the balancer's authorities, a client's certificate
-  --allow-cost              for models whose calls cost money
-  --out <folder>            of the result (default: .local/benchmarks)
-  --dry-run                 shows what would be measured`;
 
 /** `npm run bench`: how fast models are, as a file that says all that is needed to understand it and to run it again. */
 export async function main(args: string[]): Promise<void> {
-  const { values } = parseArgs({ args, options });
+  const { values } = parseArgs({ args, options: benchOptions });
   if (values.help) {
-    console.log(help);
+    console.log(benchHelp);
     return;
   }
-  const { target: name, out, payload, generator, "dry-run": dryRun, ...rest } = values;
-  const choice = generatorChoice(generator);
-  const load = parseLoad(rest);
-  if ("problems" in load) throw new ProblemsError(load.problems);
-  const inCluster = values["in-cluster"];
-  const cpu = coresOf(values.cpu);
-  const target = await benchTarget({ ...rest, target: name, inCluster, isPlan: dryRun });
-  const models = withPayloads(target.models, payload ?? []);
-  const { value: planned, problems } = planLoads(models.value, load.value);
-  refuse([...models.problems, ...problems]);
-  const { plan, notes } = inCluster ? forPerfAnalyzer(planned, target) : { plan: planned, notes: [] };
-  for (const note of [...plan.notes, ...target.notes, ...notes]) console.error(`Note: ${note}`);
-  if (plan.loads.length === 0)
-    throw new UserError(
-      "Nothing is left to measure",
-      "name models with --model; the notes say why others are left out",
-    );
+  const asked = askedBench(values);
+  const { target, plan, notes } = await plannedBench(asked);
+  for (const note of notes) console.error(`Note: ${note}`);
   console.error(describe(plan));
-  if (dryRun) return;
+  if (values["dry-run"]) return;
 
   const job: BenchJob = {
-    plan,
-    target,
-    choice,
-    settings: load.value,
-    folder: folderOf(out),
+    ...{ plan, target, choice: asked.choice, settings: asked.settings },
+    folder: folderOf(values.out),
     load: loadFacts(values),
   };
   const outcome = await stoppable(
     () => new UserError("Stopped before the first point", "nothing is written"),
     (signal) =>
-      inCluster ? benchInside(job, { image: values.image, cpu }, signal) : benchFromHere(job, signal),
+      values["in-cluster"]
+        ? benchInside(job, { image: values.image, cpu: asked.cpu }, signal)
+        : benchFromHere(job, signal),
   );
   const { written, interrupted } = outcome;
   // As a shell says it of a command that Ctrl-C ended.
@@ -102,76 +59,9 @@ export async function main(args: string[]): Promise<void> {
   console.log(`${written.file}\nNext: npm run bench:report -- ${written.file}`);
 }
 
-const options = {
-  target: { type: "string", default: "local" },
-  model: { type: "string", multiple: true },
-  mix: { type: "string" },
-  concurrency: { type: "string" },
-  "batch-size": { type: "string" },
-  protocol: { type: "string" },
-  seconds: { type: "string" },
-  requests: { type: "string" },
-  "warm-up": { type: "string" },
-  repeats: { type: "string" },
-  "latency-limit": { type: "string" },
-  "beyond-saturation": { type: "boolean", default: false },
-  payload: { type: "string", multiple: true },
-  shape: { type: "string", multiple: true },
-  generator: { type: "string", default: "auto" },
-  "in-cluster": { type: "boolean", default: false },
-  image: { type: "string" },
-  cpu: { type: "string", default: "2" },
-  ...endpointOptions,
-  "allow-cost": { type: "boolean", default: false },
-  out: { type: "string" },
-  "dry-run": { type: "boolean", default: false },
-  help: { type: "boolean", short: "h", default: false },
-} as const;
-
-function coresOf(text: string): number {
-  const cores = Number(text);
-  if (cores > 0 && cores <= 256) return cores;
-  throw new UserError(`--cpu ${text}: this is no number of cores`, "write it like --cpu 2");
-}
-
 /** Where results are, unless a user says otherwise: of this machine, and out of git. */
 function folderOf(out: string | undefined): string {
   return out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(out);
-}
-
-function generatorChoice(name: string): GeneratorChoice {
-  const choice = generatorChoices.find((known) => known === name);
-  if (choice !== undefined) return choice;
-  throw new UserError(`There is no generator \`${name}\``, suggest(name, generatorChoices));
-}
-
-/** Requests that the user gives: for one model by its name, or for all that are measured. */
-function withPayloads(
-  models: readonly ServedModel[],
-  texts: readonly string[],
-): { readonly value: readonly ServedModel[]; readonly problems: readonly Problem[] } {
-  const problems: Problem[] = [];
-  let value = models;
-  for (const text of texts) {
-    const [, name, file = text] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
-    const report = (message: string, hint: string): void => {
-      problems.push({ file: commandLine, path: "--payload", message, hint });
-    };
-    const known = models.map(({ spec }) => spec.name);
-    if (name !== undefined && !known.includes(name)) {
-      report(`there is no model \`${name}\` here`, suggest(name, known));
-      continue;
-    }
-    try {
-      const payloadFile = { file, text: readFileSync(userPath(file), "utf8") };
-      value = value.map((model) =>
-        name === undefined || model.spec.name === name ? { ...model, payloadFile } : model,
-      );
-    } catch (error) {
-      report(messageOf(error), "name a file that this user may read");
-    }
-  }
-  return { value, problems };
 }
 
 /** What was asked for of the load; where a key lies is nobody else's business. */
@@ -259,23 +149,6 @@ function benchInside(
   return withKubeconfig(target.kubeconfig, (kubeconfig) =>
     withClusterJob({ ...options, kubernetes: { ...cluster, ...present({ kubeconfig }) } }, measureInside),
   );
-}
-
-/** Without what perf_analyzer alone cannot measure. */
-function forPerfAnalyzer(
-  plan: LoadPlan,
-  { groups }: BenchTarget,
-): { readonly plan: LoadPlan; readonly notes: readonly string[] } {
-  const limits = new Map<Load, string>();
-  for (const load of plan.loads)
-    for (const series of load.series) {
-      const limit = perfAnalyzerLimit(series, groups.get(series.model.server)?.replicas ?? 1);
-      if (limit !== undefined) limits.set(load, `${series.model.spec.name} is left out: ${limit}`);
-    }
-  return {
-    plan: { ...plan, loads: plan.loads.filter((load) => !limits.has(load)) },
-    notes: [...new Set(limits.values())],
-  };
 }
 
 function modelsIn({ loads }: LoadPlan): readonly ServedModel[] {

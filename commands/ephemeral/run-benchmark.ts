@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { formatLifetime } from "../../core/ephemeral/lifetime.ts";
+import { clusterFacts, clusterReportName, type ClusterReport } from "../../core/ephemeral/report.ts";
 import { actualSpend, type Spend } from "../../core/ephemeral/spend.ts";
 import { stackTagsOf, type Benchmark } from "../../core/ephemeral/stack.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -38,21 +39,6 @@ export interface Parts {
   readonly interruption: Interruption;
   readonly pause: Surroundings["pause"];
   readonly say: Surroundings["say"];
-}
-
-/** What is written beside the benchmark's own result, as `cluster.json`. */
-export interface ClusterReport {
-  readonly format: "triton-platform/benchmark-cluster/1";
-  readonly benchmark: Benchmark;
-  readonly outcome: "complete" | "failed" | "interrupted" | "expired";
-  readonly reason?: string;
-  /** Seconds that each part took; absent where it was not come to. */
-  readonly seconds: { readonly up?: number; readonly load?: number; readonly tearDown?: number };
-  /** USD. `actual`: price of an hour with everything scaled out × the time that the stack was there. */
-  readonly cost: Spend & { readonly actual?: number };
-  readonly destroyedAt?: string;
-  readonly tearDown?: TearDown["kind"];
-  readonly remaining: readonly string[];
 }
 
 /** How it came out: what a command ends with. */
@@ -142,7 +128,7 @@ async function store(
   say: Parts["say"],
 ): Promise<readonly string[]> {
   try {
-    writeFileSync(path.join(out, "cluster.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+    writeFileSync(path.join(out, clusterReportName), `${JSON.stringify(report, undefined, 2)}\n`);
     return await keepResults(out, keep, benchmark.stack, say);
   } catch (error) {
     say(`Results are not kept: ${reasonOf(error)}`);
@@ -186,15 +172,10 @@ function cutOff({ first }: Interruption, deadline: AbortSignal): End | undefined
 
 /** What the command ends with, as people read it. */
 export function summary({ report, kept }: RunResult): string {
-  const { benchmark, cost, seconds, outcome, reason } = report;
-  const part = (name: string, value: number | undefined): readonly string[] =>
-    value === undefined ? [] : [`${name} ${value.toFixed(1)} s`];
   return [
-    `${benchmark.stack}: ${outcome}${reason === undefined ? "" : `: ${reason}`}`,
-    `Times: ${[...part("up", seconds.up), ...part("benchmark", seconds.load), ...part("teardown", seconds.tearDown)].join(", ")}`,
-    `Cost: ${cents(cost.actual ?? 0)} of ${cents(cost.expected)} expected (${cents(cost.perHour)} an hour at most)`,
+    ...clusterFacts(report).map(([label, value]) => `${label}: ${value}`),
     `Results: ${kept.length === 0 ? "none" : kept.join(", ")}`,
-    ...(report.tearDown === "gone" ? [] : ["", howToReap(benchmark)]),
+    ...(report.tearDown === "gone" ? [] : ["", howToReap(report.benchmark)]),
   ].join("\n");
 }
 

@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { readKeyFile } from "../files/key-file.ts";
 import { userPath } from "../files/user-path.ts";
 import { UserError } from "../setup/user-error.ts";
 
@@ -28,7 +29,7 @@ export function readAccess(
     throw new UserError("A client's certificate is --cert and --key together", "name both files, or neither");
   const apiKeyFile = values["api-key-file"] ?? env.TRITON_PLATFORM_API_KEY_FILE;
   return {
-    ...(apiKeyFile === undefined ? {} : { apiKey: readApiKey(userPath(apiKeyFile)) }),
+    ...(apiKeyFile === undefined ? {} : { apiKey: readKeyFile(userPath(apiKeyFile), mendOfKey) }),
     tls: {
       ...(ca === undefined ? {} : { ca: file(ca, "--ca") }),
       ...(cert === undefined || key === undefined
@@ -38,18 +39,10 @@ export function readAccess(
   };
 }
 
+const mendOfKey = "write the key that npm run api-key has shown into it, and nothing else";
+
 function file(given: string, option: string): string {
   const place = userPath(given);
   if (statSync(place, { throwIfNoEntry: false })?.isFile() === true) return place;
   throw new UserError(`There is no file ${place}, which ${option} names`, "name a PEM file");
-}
-
-/** The key as a header takes it. No message shows what else is in the file. */
-function readApiKey(place: string): string {
-  const mend = "write the key that npm run api-key has shown into it, and nothing else";
-  if (statSync(place, { throwIfNoEntry: false })?.isFile() !== true)
-    throw new UserError(`There is no file ${place} with an API key`, mend);
-  const key = readFileSync(place, "utf8").trim();
-  if (/^[\x21-\x7e]+$/.test(key)) return key;
-  throw new UserError(`${place} ${key === "" ? "is empty" : "holds more than one API key"}`, mend);
 }

@@ -6,6 +6,7 @@ import { plotsOf, type Mark, type Plot } from "./plots.ts";
 import { milliseconds, type Recommendation } from "./recommendation.ts";
 import type { BenchmarkReport } from "./report.ts";
 import {
+  clusterTable,
   comparedLevelTable,
   comparisonTable,
   levelTable,
@@ -41,6 +42,7 @@ export function htmlBenchmark(report: BenchmarkReport, parts: PageParts): string
       ? []
       : [`<div class="tiles">${recommendations.map(recommendationTile).join("\n")}</div>`]),
     ...list("To know", notes),
+    ...(report.cluster === undefined ? [] : ["<h2>Cluster</h2>", tableHtml(clusterTable(report))]),
     ...comparisonSection(report),
     ...sections,
     ...list("The article", articleLines(report)),

@@ -1,6 +1,7 @@
 import { markdownTable } from "../markdown.ts";
 import type { BenchmarkReport } from "./report.ts";
 import {
+  clusterTable,
   comparedLevelTable,
   comparisonTable,
   levelTable,
@@ -16,7 +17,7 @@ export function markdownBenchmark(report: BenchmarkReport): string {
   return [
     `# Benchmark ${benchmark.id}`,
     "",
-    table({ head: ["", ""], rows: environment }),
+    table({ head: ["", ""], rows: [...environment, ...clusterTable(report).rows] }),
     ...list("To know", notes),
     ...(comparison === undefined
       ? []

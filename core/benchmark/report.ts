@@ -1,3 +1,4 @@
+import type { ClusterReport } from "../ephemeral/report.ts";
 import { formatBytes } from "../spec/units.ts";
 import { hardwareName } from "./comparability.ts";
 import type { Comparison } from "./comparison.ts";
@@ -26,6 +27,8 @@ export interface BenchmarkReport {
   /** What a reader should know before the figures. */
   readonly notes: readonly string[];
   readonly comparison?: Comparison;
+  /** Of the cluster that was made for it, where one was. */
+  readonly cluster?: ClusterReport;
 }
 
 export interface SeriesReport {
@@ -38,7 +41,10 @@ export interface SeriesReport {
   readonly hints: readonly string[];
 }
 
-export function benchmarkReport(benchmark: Benchmark, comparison?: Comparison): BenchmarkReport {
+export function benchmarkReport(
+  benchmark: Benchmark,
+  { comparison, cluster }: Pick<BenchmarkReport, "comparison" | "cluster"> = {},
+): BenchmarkReport {
   const names = seriesNames(benchmark.series);
   const series = benchmark.series.map((own, i) => seriesReport(benchmark, own, i, names[i] ?? ""));
   return {
@@ -49,6 +55,7 @@ export function benchmarkReport(benchmark: Benchmark, comparison?: Comparison): 
     recommendations: recommendByModel(benchmark),
     notes: notesOf(benchmark, series),
     ...(comparison === undefined ? {} : { comparison }),
+    ...(cluster === undefined ? {} : { cluster }),
   };
 }
 

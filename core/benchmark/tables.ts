@@ -1,3 +1,4 @@
+import { clusterFacts } from "../ephemeral/report.ts";
 import { formatValue } from "../monitoring/report/values.ts";
 import { formatBytes } from "../spec/units.ts";
 import { shiftText, type Comparison } from "./comparison.ts";
@@ -35,6 +36,11 @@ export function recommendationTable({ recommendations }: BenchmarkReport): Table
     ["p99 at most", ({ p99UpperMs }) => milliseconds(p99UpperMs)],
     ["objective", ({ objectiveMs }) => (objectiveMs === undefined ? undefined : milliseconds(objectiveMs))],
   ]);
+}
+
+/** What the cluster took and cost that was made for the run; no rows where none was. */
+export function clusterTable({ cluster }: BenchmarkReport): Table {
+  return { head: ["", ""], rows: cluster === undefined ? [] : clusterFacts(cluster) };
 }
 
 /** One row for each level of load; throughput and p99 of several repeats have their 95 % confidence intervals behind them. */

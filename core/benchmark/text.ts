@@ -1,5 +1,6 @@
 import CliTable from "cli-table3";
 import {
+  clusterTable,
   comparedLevelTable,
   comparisonTable,
   levelTable,
@@ -14,7 +15,9 @@ export function textBenchmark(report: BenchmarkReport): string {
   const { benchmark, environment, series, notes, recommendations, comparison } = report;
   return [
     `Benchmark ${benchmark.id}`,
-    ...environment.map(([label, value]) => `  ${label.padEnd(9)} ${value}`),
+    ...[...environment, ...clusterTable(report).rows].map(
+      ([label = "", value = ""]) => `  ${label.padEnd(9)} ${value}`,
+    ),
     ...section("To know", notes),
     ...(comparison === undefined
       ? []

@@ -25,19 +25,24 @@ export const grace = 10 * minute;
  */
 export const longestOperation = 3 * hour;
 
-export type ParsedLifetime = { readonly value: Milliseconds } | { readonly problem: string };
+export type ParsedLifetime =
+  | { readonly value: Milliseconds }
+  | { readonly problem: { readonly message: string; readonly hint: string } };
+
+/** How a lifetime is written. */
+export const lifetimeHint = `write it like 2h: ${formatDuration(shortestLife * 1_000)} to ${String(longestLifeHours)}h`;
 
 /** `2h` → 7200000, with the reason where it is no time to live. */
 export function parseLifetime(text: string): ParsedLifetime {
+  const refused = (why: string): ParsedLifetime => ({
+    problem: { message: `\`${text}\` is ${why}`, hint: lifetimeHint },
+  });
   const microseconds = parseDuration(text);
-  const bounds = `write it like 2h: ${formatDuration(shortestLife * 1_000)} to ${String(longestLifeHours)}h`;
-  if (microseconds === undefined) return { problem: `\`${text}\` is no time to live; ${bounds}` };
+  if (microseconds === undefined) return refused("no time to live");
   const value = microseconds / 1_000;
-  if (value % minute !== 0) return { problem: `\`${text}\` is not whole minutes; ${bounds}` };
-  if (value < shortestLife)
-    return { problem: `\`${text}\` is less than a cluster takes to come and go; ${bounds}` };
-  if (value > longestLifeHours * hour)
-    return { problem: `\`${text}\` is longer than a benchmark lasts; ${bounds}` };
+  if (value % minute !== 0) return refused("not whole minutes");
+  if (value < shortestLife) return refused("less than a cluster takes to come and go");
+  if (value > longestLifeHours * hour) return refused("longer than a benchmark lasts");
   return { value };
 }
 

@@ -35,17 +35,20 @@ const logRetentionDays = z.literal([
 ]);
 
 /** On everything that AWS can tag. Source: AWS Tagging, limits: keys of 128 characters, values of 256. */
-const tagValue = z
+export const tagValueSchema = z
   .string()
   .min(1)
   .max(256)
-  .regex(/^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u, "a tag has letters, digits, blanks and _ . : / = + - @");
+  .regex(
+    /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u,
+    "AWS takes this for no tag: write letters, digits, blanks and any of _.:/=+-@",
+  );
 
 const tagsSchema = z.strictObject({
   /** Who answers for what is made. */
-  owner: tagValue,
-  environment: tagValue,
-  costCenter: tagValue,
+  owner: tagValueSchema,
+  environment: tagValueSchema,
+  costCenter: tagValueSchema,
   /** Of a stack that is to go: how long it may live. */
   ttl: duration.optional(),
   /** More tags, by key. */
@@ -56,7 +59,7 @@ const tagsSchema = z.strictObject({
         .min(1)
         .max(128)
         .regex(/^(?!aws:)/i, "keys that begin with aws: are AWS' own"),
-      tagValue,
+      tagValueSchema,
     )
     .default({}),
 });

@@ -33,7 +33,7 @@ const outputsOf: Readonly<Record<string, object>> = {
  * All that the committed stacks register, as reviewers see it in a pull request. After a change that is meant: `npx vitest
  * run --project program test/program/aws-stacks.test.ts --update`, and read the difference.
  */
-describe.each(["dev", "prod-base", "prod"])("the stack %s", (stack) => {
+describe.each(["dev", "bench", "prod-base", "prod"])("the stack %s", (stack) => {
   it("registers what was reviewed", async () => {
     const { resources, outputs } = await runOf(stack, apiServer);
     expect(outputs).toMatchObject(outputsOf[stack] ?? {});

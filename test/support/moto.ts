@@ -13,15 +13,17 @@ const requirements = path.join(projectRoot, "test", "support", "moto-requirement
 export class Moto {
   private constructor(
     readonly endpoint: string,
+    /** The account that moto's resources are in. */
+    readonly account: string,
     private readonly running: PromiseLike<unknown> & { kill(): boolean },
   ) {}
 
-  static async start(): Promise<Moto> {
+  static async start(account = "123456789012"): Promise<Moto> {
     const packages = await withLock("moto", projectRoot, installed);
     const args = ["-m", "moto.server", "-H", "127.0.0.1", "-p", "0"];
     const running = execa(venvPython.program ?? "", args, {
       ...{
-        env: { ...cleanPython, PYTHONPATH: packages, PYTHONUNBUFFERED: "1" },
+        env: { ...cleanPython, PYTHONPATH: packages, PYTHONUNBUFFERED: "1", MOTO_ACCOUNT_ID: account },
         reject: false,
         buffer: false,
       },
@@ -37,11 +39,8 @@ export class Moto {
         reject(new Error(`moto's server has ended before it began: ${said}`));
       });
     });
-    return new Moto(endpoint, running);
+    return new Moto(endpoint, account, running);
   }
-
-  /** The account that moto's resources are in. */
-  readonly account = "123456789012";
 
   /** What AWS' SDK needs to come here. */
   get environment(): Readonly<Record<string, string>> {

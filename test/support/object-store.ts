@@ -6,7 +6,12 @@ import { writeFileSync } from "node:fs";
 
 /** An answer that the store gives instead of the right one. */
 export type Fault =
-  | { readonly kind: "status"; readonly status: number; readonly code: string }
+  | {
+      readonly kind: "status";
+      readonly status: number;
+      readonly code: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   /** Ends the connection after half of the body. */
   | { readonly kind: "truncated" }
   /** Right in size and wrong in one byte. */
@@ -19,6 +24,8 @@ export interface StoreRequest {
   /** Without the bucket; of a listing the prefix. */
   readonly key: string;
   readonly operation: Operation;
+  /** That the request was signed for. */
+  readonly region: string;
 }
 
 type Operation =
@@ -57,6 +64,8 @@ export class ObjectStore {
   readonly copiedRanges: string[] = [];
   /** Decides on a fault for a request; asked in the order of requests. */
   fault: (request: StoreRequest) => Fault | undefined = () => undefined;
+  /** Other buckets that are there too; their objects are among this one's, by their keys. */
+  also: RegExp | undefined;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
 
   private constructor(readonly bucket: string) {}
@@ -100,9 +109,12 @@ export class ObjectStore {
     const [, bucket = "", ...rest] = url.pathname.split("/").map(decodeURIComponent);
     const operation = operationOf(request, url, rest.join("/"));
     const key = operation === "list" ? (url.searchParams.get("prefix") ?? "") : rest.join("/");
-    const asked = { method: request.method ?? "", key, operation };
+    const [, region = ""] =
+      /Credential=[^/]+\/\d+\/([^/]+)\/s3\//.exec(request.headers.authorization ?? "") ?? [];
+    const asked = { method: request.method ?? "", key, operation, region };
     this.requests.push(asked);
     const body = await bodyOf(request);
+    const isOwn = bucket === this.bucket || this.also?.test(bucket) === true;
     const fault = this.fault(asked);
     if (fault?.kind === "silent") return;
     const refused =
@@ -110,13 +122,13 @@ export class ObjectStore {
         ? fault
         : !(request.headers.authorization ?? "").includes(`Credential=${accessKey}/`)
           ? { status: 403, code: "InvalidAccessKeyId" }
-          : bucket !== this.bucket && !this.versions.has(`${bucket}/${key}`)
+          : !isOwn && !this.versions.has(`${bucket}/${key}`)
             ? { status: 404, code: "NoSuchBucket" }
             : isAsSigned(request, body)
               ? undefined
               : { status: 400, code: "XAmzContentSHA256Mismatch" };
-    if (refused !== undefined) sendError(response, refused.status, refused.code);
-    else if (bucket === this.bucket) this.#do(operation, key, url, request, body, response, fault);
+    if (refused !== undefined) sendError(response, refused.status, refused.code, headersOf(fault));
+    else if (isOwn) this.#do(operation, key, url, request, body, response, fault);
     else this.#getVersion(`${bucket}/${key}`, url, request, response, fault);
   }
 
@@ -136,7 +148,9 @@ export class ObjectStore {
         return;
       case "head":
       case "get":
-        this.#get(key, request, response, fault);
+        // Of the bucket itself.
+        if (key === "") send(response, 200, "");
+        else this.#get(key, request, response, fault);
         return;
       case "put":
         this.objects.set(key, body);
@@ -339,8 +353,18 @@ function send(
   response.end(xml);
 }
 
-function sendError(response: ServerResponse, status: number, code: string): void {
-  send(response, status, `<Error><Code>${code}</Code><Message>${code} by the test's store</Message></Error>`);
+function headersOf(fault: Fault | undefined): Readonly<Record<string, string>> {
+  return fault?.kind === "status" ? (fault.headers ?? {}) : {};
+}
+
+function sendError(
+  response: ServerResponse,
+  status: number,
+  code: string,
+  headers: Readonly<Record<string, string>> = {},
+): void {
+  const error = `<Error><Code>${code}</Code><Message>${code} by the test's store</Message></Error>`;
+  send(response, status, error, headers);
 }
 
 function escapeXml(text: string): string {

@@ -1,5 +1,8 @@
-import { describe, expect, it } from "vitest";
-import { planBenchmark } from "../../commands/bench-cluster.ts";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { main, planBenchmark } from "../../commands/bench-cluster.ts";
 import type { Account } from "../../commands/ephemeral/account.ts";
 import type { Backend, Outcome } from "../../commands/ephemeral/backend.ts";
 import { sweep, type SweepOptions, type SweptStack } from "../../commands/ephemeral/sweep.ts";
@@ -13,6 +16,7 @@ import {
   stackTagsOf,
   type Benchmark,
 } from "../../core/ephemeral/stack.ts";
+import { runCommand } from "../support/command.ts";
 
 /** Sweeps over a backend and an account of plain values, which have what faults a test gives them. */
 
@@ -334,5 +338,80 @@ describe("what a benchmark cluster will be", () => {
     expect(() => planBenchmark({ ...asked, ceiling: 40 })).toThrow(/more than \$40\.00/);
     expect(() => planBenchmark({ ...asked, ceiling: 200, owner: "a;b" })).toThrow(/eks\.tags\.owner/);
     expect(() => planBenchmark({ ...asked, ceiling: 200, template: "onprem" })).toThrow(/kubernetes/);
+  });
+});
+
+describe("npm run bench:cluster", () => {
+  let folder: string;
+  const file = (name: string): string => path.join(folder, name);
+  const right = ["--ttl", "2h", "--owner", "ml-platform"];
+  const bench = (...args: string[]) => runCommand(main, ...args);
+
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "tp-request-"));
+    writeFileSync(file("key"), "sk-planted-in-a-test\n");
+    writeFileSync(file("two-keys"), "sk-planted-in-a-test\nand another");
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  it("says what it would cost, and makes nothing", async () => {
+    const keep = ["--keep-results", file("new/results"), "--keep-results", "s3://example-benchmarks/triton"];
+    const load = ["--", "--model", "text-labels", "--concurrency", "1,8"];
+    const { code, stdout, stderr } = await bench(...right, ...keep, "--dry-run", ...load);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(/^bench-\w{8} in 111122223333, us-east-1, for 2h: \$.* an hour at most/m);
+    expect(existsSync(file("new"))).toBe(false);
+  });
+
+  it("says all that is wrong with what it is asked for at once, before anything is made", async () => {
+    const { code, stderr, stdout } = await bench(
+      ...["--ttl", "73h", "--owner", "a;b", "--max-cost", "much", "--template", "stacks/Pulumi.bench.yaml"],
+      ...["--keep-results", "s3://", "--keep-results", file("key"), "--keep-results", file("key/deeper")],
+      ...["--holysheep-key-file", file("two-keys")],
+      ...["--", "--concurency", "8"],
+    );
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    for (const part of [
+      /--ttl: `73h` is longer than a benchmark lasts\n {4}→ write it like 2h: 45m to 72h/,
+      /--owner: `a;b`: AWS takes this for no tag\n {4}→ write letters, digits/,
+      /--max-cost: `much` is no amount of dollars/,
+      /--template: `stacks\/Pulumi\.bench\.yaml` is a file's path/,
+      /--keep-results: `s3:\/\/` names no bucket\n {4}→ write it like s3:\/\//,
+      /(--keep-results: \S+key is a file, and no folder[^]*){2}/,
+      /--holysheep-key-file: \S+two-keys holds more than one API key/,
+      /npm run bench\n {2}Unknown option '--concurency'/,
+    ])
+      expect(stderr).toMatch(part);
+    expect(stderr).not.toContain("sk-planted");
+    expect((await bench()).stderr).toMatch(/--owner: missing[^]*--ttl: missing/);
+  });
+
+  it("refuses what npm run bench would refuse in the cluster", async () => {
+    const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+      [["--concurrency", "0:4", "--seconds", "x"], /2 problems:[^]*--concurrency: [^]*--seconds: /],
+      [["--model", "text-label"], /text-label`[^]*did you mean `text-labels`/],
+      [["--model", "llm-backend"], /every call of `llm-backend` costs money[^]*--allow-cost/],
+      [["--cpu", "no"], /--cpu no: this is no number of cores/],
+      [["--api-key-file", file("nowhere")], /There is no file \S+nowhere with an API key/],
+      [["--target", "prod", "--out=x"], /--target, --out: this is bench:cluster's to say/],
+      [["fast"], /Unexpected argument 'fast'/],
+    ];
+    for (const [args, words] of refusals) {
+      const { code, stdout, stderr } = await bench(...right, "--dry-run", "--", ...args);
+      expect({ code, stdout }, args.join(" ")).toEqual({ code: 1, stdout: "" });
+      expect(stderr).toMatch(words);
+    }
+  });
+
+  it("names the templates that there are, and wants the key that their models call with", async () => {
+    expect((await bench(...right, "--template", "bensh")).stderr).toMatch(
+      /There is no stack `bensh`: Pulumi\.bensh\.yaml is not there\n {4}→ did you mean `bench`/,
+    );
+    expect((await bench(...right, "--template", "onprem")).stderr).toMatch(/is of the target kubernetes/);
+    const { code, stderr } = await bench(...right);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/--holysheep-key-file: missing, and models call HolySheep's API/);
   });
 });

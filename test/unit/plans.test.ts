@@ -14,7 +14,7 @@ import { projectRoot } from "../support/tools.ts";
  * What the committed stacks would create, file by file, as reviewers see it in a pull request. After a change that is
  * meant: `npx vitest run --project unit test/unit/plans.test.ts --update`, and read the difference.
  */
-describe.each(["onprem", "cloud", "dev", "prod-base", "prod", "gpu-host"])(
+describe.each(["onprem", "cloud", "dev", "bench", "prod-base", "prod", "gpu-host"])(
   "the plan of the stack %s",
   (stack) => {
     const golden = path.join(projectRoot, "test", "golden", stack);

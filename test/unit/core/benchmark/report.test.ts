@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { main } from "../../../../commands/bench-report.ts";
 import { htmlBenchmark } from "../../../../core/benchmark/html.ts";
 import { markdownBenchmark } from "../../../../core/benchmark/markdown.ts";
@@ -11,6 +11,7 @@ import { benchmarkReport } from "../../../../core/benchmark/report.ts";
 import { benchmarkSchema, type Benchmark, type Point } from "../../../../core/benchmark/result.ts";
 import { levelsOf } from "../../../../core/benchmark/levels.ts";
 import { textBenchmark } from "../../../../core/benchmark/text.ts";
+import { clusterFacts, type ClusterReport } from "../../../../core/ephemeral/report.ts";
 import { omit } from "../../../../core/objects.ts";
 import { benchmarkOf, pointsOf, seriesOf } from "../../../support/benchmarks.ts";
 import { runCommand } from "../../../support/command.ts";
@@ -294,5 +295,92 @@ describe("npm run bench:report", () => {
     expect(readFileSync(file("out/report.md"), "utf8")).toMatch(/^# Benchmark 2026/);
     expect(readFileSync(file("out/report.html"), "utf8")).toMatch(/<script>.*uplot/s);
     expect(readFileSync(file("out/report.json"), "utf8")).toMatch(/"recommendations"/);
+  });
+});
+
+describe("a report of a run on a cluster that was made for it", () => {
+  let folder: string;
+  const file = (name: string): string => path.join(folder, name);
+  const cluster: ClusterReport = {
+    format: "triton-platform/benchmark-cluster/1",
+    benchmark: {
+      ...{ id: "abcdefg1", stack: "bench-abcdefg1", owner: "ml-platform", name: "triton-bench-abcdefg1" },
+      ...{ account: "111122223333", region: "us-east-1", pricePerHour: 24.5 },
+      ...{ createdAt: "2026-11-28T20:30:00.000Z", expiresAt: "2026-11-28T22:30:00.000Z" },
+    },
+    outcome: "complete",
+    seconds: { up: 1234.56, load: 600, tearDown: 900 },
+    cost: { perHour: 24.5, expected: 49, actual: 18.62 },
+    destroyedAt: "2026-11-28T21:15:36.000Z",
+    tearDown: "gone",
+    remaining: [],
+  };
+  const write = (name: string, content: unknown): void => {
+    writeFileSync(file(name), typeof content === "string" ? content : JSON.stringify(content));
+  };
+
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "tp-cluster-report-"));
+    write("20261128T210000Z-abc123.json", benchmarkOf([seriesOf()]));
+    write("cluster.json", cluster);
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("shows what the cluster took and cost, in every form, for the folder as for its result", async () => {
+    const facts = ["bench-abcdefg1, complete", "up 1234.6 s, benchmark 600.0 s, teardown 900.0 s"];
+    const cost = "$18.62 of $49.00 expected ($24.50 an hour at most)";
+    for (const place of [folder, file("20261128T210000Z-abc123.json")])
+      for (const format of ["text", "markdown", "html"]) {
+        const { code, stdout } = await runCommand(main, place, "--format", format);
+        expect(code).toBe(0);
+        for (const fact of [...facts, cost, "gone at 2026-11-28T21:15:36.000Z"])
+          expect(stdout, format).toContain(fact);
+      }
+    const { stdout } = await runCommand(main, folder, "--format", "json");
+    expect(JSON.parse(stdout)).toMatchObject({ cluster });
+  });
+
+  it("says what is still there, and what is not known of one that was killed", () => {
+    const [killed, left] = [
+      omit({ ...cluster, cost: { perHour: 24.5, expected: 49 } }, "destroyedAt", "tearDown"),
+      { ...cluster, tearDown: "left" as const, remaining: ["volume vol-1"] },
+    ];
+    expect(clusterFacts({ ...killed, seconds: {}, outcome: "failed", reason: "no\n  quota" })).toEqual([
+      ["Cluster", "bench-abcdefg1, failed: no quota"],
+      ["Times", "it did not come up"],
+      ["Cost", "not known, $49.00 expected ($24.50 an hour at most)"],
+      ["End", "not known to be gone"],
+    ]);
+    expect(clusterFacts(left).at(-1)).toEqual(["End", "not known to be gone: volume vol-1"]);
+  });
+
+  it("shows nothing where no cluster was made", async () => {
+    rmSync(file("cluster.json"));
+    for (const format of ["text", "markdown", "html"])
+      expect((await runCommand(main, folder, "--format", format)).stdout).not.toContain("an hour at most");
+    expect(JSON.parse((await runCommand(main, folder, "--format", "json")).stdout)).not.toHaveProperty(
+      "cluster",
+    );
+  });
+
+  it("is refused with all that is wrong where what is written of the cluster is nothing", async () => {
+    write("cluster.json", { ...cluster, outcome: "fine", cost: { perHour: "24", expected: 49 } });
+    const { code, stdout, stderr } = await runCommand(main, folder);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/2 problems:[^]*cluster\.json[^]*outcome: [^]*→ [^]*cost\.perHour: /);
+    write("cluster.json", '{ "format": ');
+    expect(await runCommand(main, folder)).toMatchObject({ code: 2 });
+  });
+
+  it("wants one result of a folder, and says how the cluster came out where there is none", async () => {
+    write("another.json", benchmarkOf([seriesOf()]));
+    expect((await runCommand(main, folder)).stderr).toMatch(/more than one result\nname one of them: /);
+    rmSync(file("another.json"));
+    rmSync(file("20261128T210000Z-abc123.json"));
+    const { code, stderr } = await runCommand(main, folder);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/has no result\n {2}Cluster: bench-abcdefg1, complete\n[^]*Cost: \$18\.62/);
   });
 });
