@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { execa } from "execa";
 import { awsNames } from "../core/aws/names.ts";
-import { callsUpstream } from "../core/aws/workload.ts";
+import { callsUpstream } from "../core/upstream.ts";
 import { commandLine as benchLine } from "../core/benchmark/load-options.ts";
 import { costOf } from "../core/cost/cost.ts";
 import { eksCostItems } from "../core/cost/eks.ts";
@@ -178,7 +178,7 @@ export function planBenchmark({
   return {
     benchmark: { id, stack, owner, account, region, name, ...times, pricePerHour: spend.perHour },
     ...{ config, spend },
-    needsApiKey: plan.workload !== undefined && callsUpstream(plan.workload.platform),
+    needsApiKey: plan.workload !== undefined && callsUpstream(plan.workload.platform.servers),
   };
 }
 
