@@ -66,6 +66,14 @@ describe("a session in a container", () => {
     await asked.end();
   });
 
+  it("is ended with all that it started where it does not end by itself", async () => {
+    // It is over when nobody holds its output any more.
+    const asked = new ContainerSession(["sh", "-c", "sleep 600 & exec sleep 600"]);
+    const failed = expect(asked.get(port, "/a")).rejects.toThrow("sh has ended");
+    await asked.end();
+    await failed;
+  });
+
   it("is none without its program", async () => {
     const asked = new ContainerSession(["no-such-program"]);
     await expect(asked.get(port, "/a")).rejects.toThrow(/ENOENT/);

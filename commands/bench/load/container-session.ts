@@ -1,4 +1,5 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import process from "node:process";
 import {
   parseAnswer,
   questionOf,
@@ -44,11 +45,11 @@ export class ContainerSession {
     });
     this.#ended = new Promise((resolve) => {
       this.#child.on("error", ({ message }) => {
-        this.#give(message);
+        this.#giveUp(message);
         resolve();
       });
       this.#child.on("close", () => {
-        this.#give(lastWords(this.#said) || `${program} has ended`);
+        this.#giveUp(lastWords(this.#said) || `${program} has ended`);
         resolve();
       });
     });
@@ -62,8 +63,8 @@ export class ContainerSession {
   async get(port: number, path: string): Promise<string> {
     if (this.#isOver) throw new Error("its container is gone");
     const timer = setTimeout(() => {
-      this.#give(`no answer for ${String(timeoutMs / 1000)} s`);
-      this.#child.kill("SIGKILL");
+      this.#giveUp(`no answer for ${String(timeoutMs / 1000)} s`);
+      this.#kill();
     }, timeoutMs);
     const text = await new Promise<string>((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -79,13 +80,25 @@ export class ContainerSession {
 
   async end(): Promise<void> {
     this.#child.stdin.end();
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), endMs);
+    const timer = setTimeout(() => {
+      this.#kill();
+    }, endMs);
     await this.#ended;
     clearTimeout(timer);
   }
 
+  /** With what it has started itself, as for a login: that is in its process group. */
+  #kill(): void {
+    if (this.#child.pid === undefined) return;
+    try {
+      process.kill(-this.#child.pid, "SIGKILL");
+    } catch {
+      // All of it has ended by itself.
+    }
+  }
+
   /** Answers nothing any more. */
-  #give(why: string): void {
+  #giveUp(why: string): void {
     this.#isOver = true;
     for (const { reject } of this.#waiting.splice(0)) reject(new Error(why));
   }
