@@ -17,10 +17,10 @@ import { withContainers } from "./bench/load/container-replicas.ts";
 import type { LoadGenerator } from "./bench/load/generator.ts";
 import { generatorChoices, localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
 import { perfAnalyzerLimit } from "./bench/load/perf-analyzer.ts";
+import type { Replicas } from "./bench/load/replicas.ts";
 import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
 import { measure, type MeasuredSeries } from "./bench/load/run.ts";
 import { benchTarget, payloadFilename, type BenchTarget } from "./bench/load/target.ts";
-import type { Replicas } from "./bench/load/replicas.ts";
 import {
   askBalancer,
   askReplica,

@@ -36,7 +36,7 @@ export async function withContainers<T>(
   }
 }
 
-/** Of one group. Each is a program on this machine with some 20 MB of its own, for as long as a benchmark. */
+/** Of one group. Each is a program on this machine with some tens of MB, for as long as a benchmark. */
 const mostReplicas = 32;
 /** Sessions that begin at a time: a cluster on AWS wants a program for each login, and SSH lets in ten at once. */
 const atOnce = 4;
@@ -107,6 +107,7 @@ class Sessions {
       ...{ name, session },
       replica: {
         name: `${name}/${String(this.#begun)}`,
+        // They are the same in pods and in Docker's containers.
         get: (port, path) => session.get(ports[port], path),
       },
     };
