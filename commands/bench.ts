@@ -8,13 +8,23 @@ import { requestRate } from "../core/benchmark/stop.ts";
 import { omit, present } from "../core/objects.ts";
 import { sdkImage } from "../core/kubernetes/benchmark-job.ts";
 import { askedBench, benchHelp, benchOptions, plannedBench } from "./bench/load/asked.ts";
-import { withClusterJob, type InsideCluster } from "./bench/load/cluster-job.ts";
+import { withClusterJob } from "./bench/load/cluster-job.ts";
+import { podReplicas } from "./bench/load/container-hosts.ts";
+import { withContainers } from "./bench/load/container-replicas.ts";
 import type { LoadGenerator } from "./bench/load/generator.ts";
 import { localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
+import type { Replicas } from "./bench/load/replicas.ts";
 import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
 import { measure, type MeasuredSeries } from "./bench/load/run.ts";
 import type { BenchTarget } from "./bench/load/target.ts";
-import { instancesOf, plannedInstances, tritonVersion } from "./bench/load/triton.ts";
+import {
+  askBalancer,
+  askReplica,
+  instancesOf,
+  plannedInstances,
+  tritonVersion,
+  type Ask,
+} from "./bench/load/triton.ts";
 import { stoppable } from "./files/ending.ts";
 import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
@@ -32,21 +42,24 @@ export async function main(args: string[]): Promise<void> {
   }
   const asked = askedBench(values);
   const { target, plan, notes } = await plannedBench(asked);
-  for (const note of notes) console.error(`Note: ${note}`);
+  for (const text of notes) note(text);
   console.error(describe(plan));
   if (values["dry-run"]) return;
 
-  const job: BenchJob = {
-    ...{ plan, target, choice: asked.choice, settings: asked.settings },
+  const settings = {
+    ...{ plan, choice: asked.choice, settings: asked.settings },
     folder: folderOf(values.out),
     load: loadFacts(values),
   };
   const outcome = await stoppable(
     () => new UserError("Stopped before the first point", "nothing is written"),
     (signal) =>
-      values["in-cluster"]
-        ? benchInside(job, { image: values.image, cpu: asked.cpu }, signal)
-        : benchFromHere(job, signal),
+      withReplicas(target, plan, (reached) => {
+        const job = { ...settings, ...reached };
+        return values["in-cluster"]
+          ? benchInside(job, { image: values.image, cpu: asked.cpu }, signal)
+          : benchFromHere(job, signal);
+      }),
   );
   const { written, interrupted } = outcome;
   // As a shell says it of a command that Ctrl-C ended.
@@ -90,10 +103,33 @@ function spokenTime(seconds: number): string {
   return seconds < 120 ? `${String(Math.ceil(seconds))} s` : `${String(Math.ceil(seconds / 60))} minutes`;
 }
 
+function note(text: string): void {
+  console.error(`Note: ${text}`);
+}
+
+/** With the cluster's own kubeconfig, and with sessions in a stack's containers. */
+function withReplicas<T>(
+  target: BenchTarget,
+  plan: LoadPlan,
+  work: (reached: Pick<BenchJob, "target" | "replicas">) => Promise<T>,
+): Promise<T> {
+  return withKubeconfig(target.kubeconfig, (kubeconfig) => {
+    const cluster =
+      target.cluster === undefined ? undefined : { ...target.cluster, ...present({ kubeconfig }) };
+    const reached = { ...target, ...present({ cluster }) };
+    const host = target.docker ?? (cluster === undefined ? undefined : podReplicas(cluster));
+    if (host === undefined) return work({ target: reached, replicas: target.replicas });
+    return withContainers(host, serversIn(modelsIn(plan)), note, (replicas) =>
+      work({ target: reached, replicas }),
+    );
+  });
+}
+
 /** What is measured, how, and where the result goes. */
 interface BenchJob {
   readonly plan: LoadPlan;
   readonly target: BenchTarget;
+  readonly replicas: Replicas;
   readonly choice: GeneratorChoice;
   readonly settings: Parameters<typeof measure>[1];
   readonly folder: string;
@@ -105,29 +141,28 @@ interface BenchJob {
 async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcome> {
   const { plan, target, choice } = job;
   const { endpoint } = target;
+  const ask = askBalancer(endpoint);
   const instances = new Map<string, number>();
-  for (const model of modelsIn(plan)) instances.set(model.spec.name, await instancesOf(endpoint, model));
-  const version = await tritonVersion(endpoint);
+  for (const model of modelsIn(plan)) instances.set(model.spec.name, await instancesOf(ask, model));
+  const version = await tritonVersion(ask);
   const replicasOf = (server: string): number => target.groups.get(server)?.replicas ?? 1;
   const generatorOf = await localGenerators(plan, { endpoint, choice, replicasOf, signal });
   return measureAll(job, await frameOf(job, { generatorOf, instances, tritonVersion: version }), signal);
 }
 
-/** The load comes from a pod; Triton itself is out of reach, and is what the stack's config says. */
+/** The load comes from a pod, and the balancer may have no address here: Triton is asked in its own pods. */
 function benchInside(
   job: BenchJob,
   { image, cpu }: { readonly image: string | undefined; readonly cpu: number },
   signal: AbortSignal,
 ): Promise<Outcome> {
   const { plan, target } = job;
-  const { tritonRelease } = target.config;
   const { cluster } = target;
   if (cluster === undefined) throw new Error("the target is no cluster");
-  const models = modelsIn(plan);
   const options = {
-    ...{ endpoint: target.endpoint, signal },
-    servers: [...new Set(models.map(({ server }) => server))],
-    image: image ?? sdkImage(tritonRelease),
+    ...{ kubernetes: cluster, endpoint: target.endpoint, signal },
+    servers: serversIn(modelsIn(plan)),
+    image: image ?? sdkImage(target.config.tritonRelease),
     cpu,
     // Starts of programs and slow answers come on top of the plan; a Job that nobody removes ends some time after.
     deadline: Math.ceil((plan.mostSeconds ?? 3_600) * 2) + 900,
@@ -135,20 +170,38 @@ function benchInside(
       console.error(`  ${text}`);
     },
   };
-  const measureInside = async ({ generator, endpoint }: InsideCluster): Promise<Outcome> => {
-    const instances = new Map(models.map((model) => [model.spec.name, plannedInstances(model)]));
+  return withClusterJob(options, async ({ generator, endpoint }) => {
     const inside = { ...job, target: { ...target, endpoint } };
     const generatorOf = (): LoadGenerator => generator;
-    const frame = await frameOf(inside, {
-      generatorOf,
-      instances,
-      tritonVersion: `release ${tritonRelease}`,
-    });
-    return measureAll(inside, frame, signal);
+    return measureAll(inside, await frameOf(inside, { generatorOf, ...(await factsInside(job)) }), signal);
+  });
+}
+
+/** What the replicas say of themselves; where they cannot be asked, what the stack's config says. */
+async function factsInside({
+  plan,
+  target,
+  replicas,
+}: BenchJob): Promise<Pick<Frame, "instances" | "tritonVersion">> {
+  const models = modelsIn(plan);
+  const say = async <T>(server: string, question: (ask: Ask) => Promise<T>, otherwise: T): Promise<T> => {
+    const [replica] = replicas.of(server);
+    return replica === undefined ? otherwise : question(askReplica(replica)).catch(() => otherwise);
   };
-  return withKubeconfig(target.kubeconfig, (kubeconfig) =>
-    withClusterJob({ ...options, kubernetes: { ...cluster, ...present({ kubeconfig }) } }, measureInside),
-  );
+  const instances = new Map<string, number>();
+  for (const model of models) {
+    const count = await say(model.server, (ask) => instancesOf(ask, model), plannedInstances(model));
+    instances.set(model.spec.name, count);
+  }
+  const [server = ""] = serversIn(models);
+  return {
+    instances,
+    tritonVersion: await say(server, tritonVersion, `release ${target.config.tritonRelease}`),
+  };
+}
+
+function serversIn(models: readonly ServedModel[]): readonly string[] {
+  return [...new Set(models.map(({ server }) => server))];
 }
 
 function modelsIn({ loads }: LoadPlan): readonly ServedModel[] {
@@ -171,7 +224,7 @@ interface Outcome {
 
 /** Measures one load after the other. After each of them the file is whole, and has everything until then. */
 async function measureAll(
-  { plan: { loads }, settings, folder }: BenchJob,
+  { plan: { loads }, replicas, settings, folder }: BenchJob,
   frame: Frame,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -185,7 +238,7 @@ async function measureAll(
         const measured = await measure(load, settings, {
           endpoint: frame.target.endpoint,
           generatorOf: frame.generatorOf,
-          metricsOf: (server) => frame.target.groups.get(server)?.metrics ?? [],
+          replicas,
           signal,
           onProgress: report,
           onPoint: (series, point) => {

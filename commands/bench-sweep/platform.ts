@@ -17,7 +17,7 @@ import { localGenerators } from "../bench/load/generators.ts";
 import { commitHere, newId, resultOf } from "../bench/load/result-file.ts";
 import { measure } from "../bench/load/run.ts";
 import { benchTarget } from "../bench/load/target.ts";
-import { instancesOf, tritonVersion } from "../bench/load/triton.ts";
+import { askBalancer, instancesOf, tritonVersion } from "../bench/load/triton.ts";
 import { runCommand, type Observer } from "../bench/platform.ts";
 import { openHome, readLocalConfig, stackName } from "../local/home.ts";
 import { projectRoot } from "../setup/places.ts";
@@ -78,8 +78,9 @@ export async function measureVariant(
     ...{ endpoint: target.endpoint, choice: "auto", signal },
     replicasOf: (server) => target.groups.get(server)?.replicas ?? 1,
   });
+  const ask = askBalancer(target.endpoint);
   const model = target.models.find(({ spec }) => spec.name === name);
-  const instances = model === undefined ? 1 : await instancesOf(target.endpoint, model);
+  const instances = model === undefined ? 1 : await instancesOf(ask, model);
   const started = new Date();
   const measured = [];
   for (const each of plan.loads)
@@ -87,7 +88,7 @@ export async function measureVariant(
       ...(await measure(each, load, {
         endpoint: target.endpoint,
         generatorOf,
-        metricsOf: (server) => target.groups.get(server)?.metrics ?? [],
+        replicas: target.replicas,
         signal,
         onPoint: () => undefined,
         onProgress: progress,
@@ -98,7 +99,7 @@ export async function measureVariant(
     {
       ...{ id: newId(started), started, target, generatorOf },
       instances: new Map([[name, instances]]),
-      tritonVersion: await tritonVersion(target.endpoint),
+      tritonVersion: await tritonVersion(ask),
       commit: await commitHere(),
       load: { sweep: name },
     },

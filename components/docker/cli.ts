@@ -18,29 +18,31 @@ export class DockerError extends Error {
 export class DockerCli {
   constructor(readonly host: string) {}
 
+  /** The whole command line, for who runs it by other means. */
+  command(...args: readonly string[]): readonly string[] {
+    return ["docker", "--host", this.host, ...args];
+  }
+
   /** Runs a command and returns its standard output. `input` is its standard input: what is secret goes there. */
   async run(args: readonly string[], input?: string | AsyncIterable<Buffer>): Promise<string> {
-    const { stdout, stderr, exitCode, originalMessage } = await execa(
-      "docker",
-      ["--host", this.host, ...args],
-      {
-        ...(input === undefined
-          ? { stdin: "ignore" as const }
-          : typeof input === "string"
-            ? { input }
-            : { stdin: input }),
-        reject: false,
-        stripFinalNewline: false,
-      },
-    );
+    const [program = "", ...all] = this.command(...args);
+    const { stdout, stderr, exitCode, originalMessage } = await execa(program, all, {
+      ...(input === undefined
+        ? { stdin: "ignore" as const }
+        : typeof input === "string"
+          ? { input }
+          : { stdin: input }),
+      reject: false,
+      stripFinalNewline: false,
+    });
     if (exitCode === 0) return stdout;
     throw new DockerError(args, lastWords(stderr) || (originalMessage ?? "it failed"));
   }
 
   /** The last lines of what a container has said, on standard output and error. */
   async logs(container: string, lines: number): Promise<string> {
-    const args = ["--host", this.host, "logs", "--tail", String(lines), container];
-    const { all } = await execa("docker", args, { all: true, reject: false });
+    const [program = "", ...args] = this.command("logs", "--tail", String(lines), container);
+    const { all } = await execa(program, args, { all: true, reject: false });
     return all;
   }
 

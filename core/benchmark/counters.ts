@@ -8,7 +8,8 @@ import type { Point } from "./result.ts";
 /** A replica's `/metrics` page. */
 export interface MetricsPage {
   readonly replica: string;
-  readonly samples: readonly Sample[];
+  /** Absent where it did not answer. */
+  readonly samples?: readonly Sample[];
 }
 
 export interface Sample {
@@ -35,8 +36,8 @@ export function parseMetrics(text: string): Sample[] {
 }
 
 /**
- * Means of a model between two readings; undefined where a replica was not there at both, began anew in between, or did
- * nothing.
+ * Means of a model between two readings; undefined where a replica was not there at both, did not answer or began anew in
+ * between, and where nothing was done: what some replicas say is not what all did.
  */
 export function serverSide(
   model: string,
@@ -45,8 +46,7 @@ export function serverSide(
 ): Point["server"] {
   const changed = (metric: string): number | undefined => {
     const [earlier, later] = [before, after].map((pages) => counters(pages, model, `nv_inference_${metric}`));
-    if (earlier === undefined || later === undefined) return undefined;
-    if (earlier.size === 0 || earlier.size !== later.size) return undefined;
+    if (later === undefined || earlier?.size !== later.size) return undefined;
     let sum = 0;
     for (const [key, value] of later) {
       const growth = value - (earlier.get(key) ?? Infinity);
@@ -69,21 +69,28 @@ export function serverSide(
   };
 }
 
-/** By replica and version. */
-function counters(pages: readonly MetricsPage[], model: string, name: string): Map<string, number> {
-  return new Map(
-    pages.flatMap(({ replica, samples }) =>
-      samples
-        .filter((sample) => sample.name === name && sample.labels.model === model)
-        .map(({ labels, value }) => [`${replica}/${labels.version ?? ""}`, value] as const),
-    ),
-  );
+/** By replica and version; undefined where one did not answer. */
+function counters(
+  pages: readonly MetricsPage[],
+  model: string,
+  name: string,
+): ReadonlyMap<string, number> | undefined {
+  const values = new Map<string, number>();
+  for (const { replica, samples } of pages) {
+    if (samples === undefined) return undefined;
+    for (const { labels, value } of samples.filter((sample) => sample.name === name))
+      if (labels.model === model) values.set(`${replica}/${labels.version ?? ""}`, value);
+  }
+  return values;
 }
 
-/** GPUs as several readings during a point saw them: the mean of each. None where there are no `nv_gpu_*`. */
+/**
+ * GPUs as several readings during a point saw them: the mean of each. One that several replicas share is one. None where there
+ * are no `nv_gpu_*`.
+ */
 export function gpuUse(readings: readonly (readonly MetricsPage[])[]): NonNullable<Point["gpus"]> {
   const values = new Map<string, Map<string, number[]>>();
-  for (const { samples } of readings.flat())
+  for (const { samples = [] } of readings.flat())
     for (const { name, labels, value } of samples) {
       const uuid = labels.gpu_uuid;
       if (uuid === undefined || !name.startsWith("nv_gpu_")) continue;

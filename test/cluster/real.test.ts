@@ -2,13 +2,33 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import https from "node:https";
 import path from "node:path";
 import { execa } from "execa";
+import type { IRole, IRoleBinding } from "kubernetes-models/rbac.authorization.k8s.io/v1";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { podReplicas } from "../../commands/bench/load/container-hosts.ts";
+import { withContainers } from "../../commands/bench/load/container-replicas.ts";
 import { benchmarkSchema } from "../../core/benchmark/result.ts";
 import { clusterImageName } from "../support/cluster-image.ts";
 import { clusterSuite, missingForReal, waitFor } from "../support/cluster.ts";
 import { Load, type Counts } from "../support/real-load.ts";
 import { writeScale } from "../support/real-models.ts";
 import { RealPlatform, sha256, type Answer, type Key } from "../support/real-platform.ts";
+
+/** The user `reader` may look at pods, and do nothing in them. */
+function mayRead(namespace: string): [IRole, IRoleBinding] {
+  const metadata = { name: "reader", namespace };
+  const apiGroup = "rbac.authorization.k8s.io";
+  return [
+    {
+      ...{ apiVersion: `${apiGroup}/v1`, kind: "Role", metadata },
+      rules: [{ apiGroups: [""], resources: ["pods"], verbs: ["get", "list"] }],
+    },
+    {
+      ...{ apiVersion: `${apiGroup}/v1`, kind: "RoleBinding", metadata },
+      roleRef: { apiGroup, kind: "Role", name: "reader" },
+      subjects: [{ apiGroup, kind: "User", name: "reader" }],
+    },
+  ];
+}
 
 /** The target under the real engine and providers on a real node: real pods, real models, real calls. */
 
@@ -148,6 +168,8 @@ describe.skipIf(missingForReal.length > 0)(
       const { environment, series } = benchmarkSchema.parse(JSON.parse(written));
       expect(environment.generator.name).toBe("perf_analyzer");
       expect(environment.generator.from).toMatch(/^node ./);
+      // As Triton says it, and not the config.
+      expect(environment.triton.version).toMatch(/^2\.\d+\.\d+$/);
       expect(series.map(({ model, protocol }) => `${model} ${protocol}`)).toEqual([
         "scale http",
         "scale grpc",
@@ -157,12 +179,17 @@ describe.skipIf(missingForReal.length > 0)(
           [1, {}],
           [2, {}],
         ]);
-        for (const { requests, latency } of points) {
+        for (const { requests, latency, server } of points) {
           expect(requests).toBeGreaterThan(10);
           expect(latency.p99Ms).toBeGreaterThanOrEqual(latency.p50Ms);
+          expect(server?.requests).toBeGreaterThan(requests * 0.5);
+          expect(server?.queueMs).toBeGreaterThan(0);
+          expect(server?.computeInferMs).toBeLessThan(latency.maxMs);
         }
       }
       expect(written).not.toContain(batch.key);
+      const processes = await execa("ps", ["axww", "-o", "args"]);
+      expect(processes.stdout).not.toMatch(/kubectl .* exec --stdin/);
       await waitFor("the Job and what is its to go", async () => {
         const kinds = "jobs,pods,secrets,networkpolicies";
         const selector = "--selector=app.kubernetes.io/name=triton-benchmark";
@@ -171,6 +198,33 @@ describe.skipIf(missingForReal.length > 0)(
         );
         return there.trim() === "";
       });
+    });
+
+    it("is measured without Triton's counters, and says why, where a user may not execute in pods", async () => {
+      const { cluster, namespace } = platform;
+      const kubeconfig = path.join(path.dirname(platform.models), "reader");
+      const own = readFileSync(cluster.kubeconfig, "utf8");
+      writeFileSync(kubeconfig, own.replace("{token: admin-token}", "{token: admin-token, as: reader}"));
+      const notes: string[] = [];
+      const asked = (): Promise<number> =>
+        withContainers(
+          podReplicas({ namespace, kubeconfig }),
+          ["cpu", "llm"],
+          (text) => notes.push(text),
+          (replicas) => Promise.resolve(["cpu", "llm"].flatMap((name) => replicas.of(name)).length),
+        );
+      expect(await asked()).toBe(0);
+      expect(notes.splice(0)).toEqual([
+        expect.stringMatching(/of cpu, llm .*User "reader" cannot list resource "pods"/),
+      ]);
+      await cluster.apply(...mayRead(namespace));
+      expect(await asked()).toBe(0);
+      expect(notes.splice(0)).toEqual([
+        expect.stringMatching(
+          /of cpu, llm .*User "reader" cannot (get|create) resource "pods\/exec"[^]*create pods\/exec/,
+        ),
+      ]);
+      await cluster.kubectl("delete", "role,rolebinding", "reader", "--namespace", namespace);
     });
 
     it("serves on while a new version of a model does not come up", async () => {

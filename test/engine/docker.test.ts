@@ -348,13 +348,29 @@ describe.skipIf(missing.length > 0)(
       const written = readFileSync(path.join(out, file), "utf8");
       const { environment, series } = benchmarkSchema.parse(JSON.parse(written));
       expect(environment).toMatchObject({ target: "docker", stack: stack.name });
+      expect(series).toMatchObject([{ model: "scale", server: "gpu", replicas: 2 }]);
       const points = series.flatMap((each) => each.points);
       expect(points.map(({ concurrency, failures }) => [concurrency, failures])).toEqual([
         [1, {}],
         [2, {}],
       ]);
-      for (const { requests } of points) expect(requests).toBeGreaterThan(10);
+      for (const { requests, latency, server } of points) {
+        expect(requests).toBeGreaterThan(10);
+        // Both replicas' counters: the balancer gives each every other call.
+        expect(server?.requests).toBeGreaterThan(requests * 0.6);
+        const {
+          queueMs = NaN,
+          computeInputMs = NaN,
+          computeInferMs = NaN,
+          computeOutputMs = NaN,
+        } = server ?? {};
+        expect(queueMs).toBeGreaterThan(0);
+        expect(queueMs + computeInputMs + computeInferMs + computeOutputMs).toBeLessThan(latency.maxMs);
+      }
       expect(written).not.toContain(apiKey);
+      expect(text).not.toContain("cannot be read");
+      const processes = await execa("ps", ["axww", "-o", "args"]);
+      expect(processes.stdout).not.toMatch(/docker .* exec --interactive/);
     });
 
     it("leaves outputs that commands read from Pulumi's state", async () => {

@@ -109,13 +109,15 @@ describe("Triton's own metrics", () => {
     });
   });
 
-  it("are nothing where a replica went, came, began anew or did nothing", () => {
+  it("are nothing where a replica went, came, began anew, did not answer or did nothing", () => {
     const two = [page("0", 10, 0), page("1", 10, 0)];
     expect(serverSide("a", two, [page("0", 20, 0)])).toBeUndefined();
     expect(serverSide("a", [page("0", 10, 0)], two)).toBeUndefined();
     expect(serverSide("a", two, [page("0", 20, 0), page("1", 2, 0)])).toBeUndefined();
     expect(serverSide("a", two, two)).toBeUndefined();
     expect(serverSide("a", [], [])).toBeUndefined();
+    const silent: MetricsPage = { replica: "1" };
+    expect(serverSide("a", [page("0", 10, 0), silent], [page("0", 20, 0), silent])).toBeUndefined();
   });
 
   it("have GPUs as the mean of all readings", () => {
@@ -128,7 +130,17 @@ describe("Triton's own metrics", () => {
     expect(gpuUse([[page("0", 1, 1, gpu(0.2))], [page("0", 2, 1, gpu(0.6))]])).toEqual([
       { uuid: "GPU-1", utilization: 0.4, memoryUsedBytes: 4e9, memoryTotalBytes: 8e9 },
     ]);
-    expect(gpuUse([[page("0", 1, 1)]])).toEqual([]);
+    expect(gpuUse([[page("0", 1, 1)], [{ replica: "0" }]])).toEqual([]);
+  });
+
+  it("have a GPU once that several replicas share", () => {
+    const shared = (replica: string, uuid: string): MetricsPage =>
+      page(replica, 1, 1, `nv_gpu_utilization{gpu_uuid="${uuid}"} 0.5`);
+    const pages = [shared("0", "GPU-1"), shared("1", "GPU-1"), shared("2", "GPU-2")];
+    expect(gpuUse([pages, pages]).map(({ uuid, utilization }) => [uuid, utilization])).toEqual([
+      ["GPU-1", 0.5],
+      ["GPU-2", 0.5],
+    ]);
   });
 });
 

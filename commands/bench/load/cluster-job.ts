@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { execa } from "execa";
 import * as z from "zod";
 import {
   benchmarkFiles,
@@ -13,16 +12,14 @@ import {
 import { lastWords } from "../../setup/run-program.ts";
 import { UserError } from "../../setup/user-error.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
-import { findPerfAnalyzer, type Ended, type Shell } from "./perf-analyzer.ts";
 import type { LoadGenerator } from "./generator.ts";
+import { runKubectl, selectorOption, type KubectlAccess } from "./kubectl.ts";
+import { findPerfAnalyzer, type Shell } from "./perf-analyzer.ts";
 
 type JobKubernetes = Parameters<typeof benchmarkJob>[1] & Parameters<typeof benchmarkPolicies>[2];
 
 export interface ClusterJobOptions {
-  readonly kubernetes: JobKubernetes & {
-    readonly kubeconfig?: string | undefined;
-    readonly context?: string | undefined;
-  };
+  readonly kubernetes: JobKubernetes & KubectlAccess;
   readonly endpoint: StackEndpoint;
   /** Server groups that are called. */
   readonly servers: readonly string[];
@@ -84,8 +81,7 @@ export async function withClusterJob<T>(
         input: JSON.stringify({ apiVersion: "v1", kind: "List", items }),
       });
     progress(`waiting for its pod (image ${image})`);
-    const pods = Object.entries(selectorOf(id)).map(([key, value]) => `${key}=${value}`);
-    const selector = `--selector=${pods.join(",")}`;
+    const selector = selectorOption(selectorOf(id));
     await kubectl(["wait", "pods", selector, "--for=condition=Ready", `--timeout=${String(podTimeout)}s`], {
       signal,
     });
@@ -144,11 +140,11 @@ type Kubectl = (
   options?: { readonly input?: string; readonly signal?: AbortSignal },
 ) => Promise<string>;
 
-function kubectlOf(kubernetes: ClusterJobOptions["kubernetes"]): Kubectl {
-  return async (args, { input, signal } = {}) => {
-    const { exitCode, stdout, stderr } = await runKubectl(kubernetes, args, input, signal);
+function kubectlOf(access: KubectlAccess): Kubectl {
+  return async (args, options = {}) => {
+    const { exitCode, stdout, stderr } = await runKubectl(access, args, options);
     if (exitCode === 0) return stdout;
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     throw new UserError(
       `kubectl ${args[0] ?? ""} failed:\n${lastWords(stderr)}`,
       "see that kubectl reaches the cluster and may make Jobs, Secrets and NetworkPolicies in its namespace",
@@ -156,32 +152,10 @@ function kubectlOf(kubernetes: ClusterJobOptions["kubernetes"]): Kubectl {
   };
 }
 
-function podShell(kubernetes: ClusterJobOptions["kubernetes"], pod: string, place: string): Shell {
+function podShell(access: KubectlAccess, pod: string, place: string): Shell {
   return {
     place,
-    run: (command, { input, signal }) =>
-      runKubectl(kubernetes, ["exec", "--stdin", pod, "--", ...command], input ?? "", signal),
+    run: (command, { input = "", signal }) =>
+      runKubectl(access, ["exec", "--stdin", pod, "--", ...command], { input, signal }),
   };
-}
-
-async function runKubectl(
-  { namespace, kubeconfig, context }: ClusterJobOptions["kubernetes"],
-  args: readonly string[],
-  input: string | undefined,
-  signal: AbortSignal | undefined,
-): Promise<Ended> {
-  const access = [
-    ...(kubeconfig === undefined ? [] : [`--kubeconfig=${kubeconfig}`]),
-    ...(context === undefined ? [] : [`--context=${context}`]),
-    `--namespace=${namespace}`,
-  ];
-  const { exitCode, stdout, stderr, originalMessage } = await execa("kubectl", [...access, ...args], {
-    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
-    // Ctrl-C on a terminal reaches its whole process group: this one is to remove the Job afterwards.
-    detached: true,
-    reject: false,
-    maxBuffer: 1024 ** 3,
-  });
-  return { exitCode, stdout, stderr: stderr === "" ? (originalMessage ?? "") : stderr };
 }

@@ -4,6 +4,7 @@ import { perfAnalyzerData } from "../../../core/benchmark/payload.ts";
 import { lastWords } from "../../setup/run-program.ts";
 import { UserError } from "../../setup/user-error.ts";
 import { timeoutSeconds, type LoadGenerator, type LoadJob } from "./generator.ts";
+import type { Ended } from "./kubectl.ts";
 
 /** Where perf_analyzer runs: on this machine, or in a pod. */
 export interface Shell {
@@ -14,12 +15,6 @@ export interface Shell {
     command: readonly string[],
     options: { readonly input?: string; readonly signal: AbortSignal },
   ) => Promise<Ended>;
-}
-
-export interface Ended {
-  readonly exitCode: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
 }
 
 /** perf_analyzer as it is on the shell's PATH; undefined where it is not, or does not run. */

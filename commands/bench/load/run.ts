@@ -6,14 +6,15 @@ import type { Point, Series } from "../../../core/benchmark/result.ts";
 import { stopReason } from "../../../core/benchmark/stop.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
 import type { LoadGenerator } from "./generator.ts";
-import { readDuring, type MetricsSource } from "./metrics.ts";
+import { readDuring } from "./metrics.ts";
+import type { Replicas } from "./replicas.ts";
 
 /** Everything that a load needs besides what is planned. */
 export interface Surroundings {
   readonly endpoint: StackEndpoint;
   readonly generatorOf: (series: PlannedSeries) => LoadGenerator;
-  /** Of a server group; none where they are out of reach. */
-  readonly metricsOf: (server: string) => readonly MetricsSource[];
+  /** Whose metrics are read. */
+  readonly replicas: Replicas;
   readonly signal: AbortSignal;
   /** Told after each point. */
   readonly onPoint: (series: PlannedSeries, point: Point) => void;
@@ -91,11 +92,10 @@ async function measurePoint(
   series: PlannedSeries,
   { concurrency, repeat }: Pick<Point, "concurrency" | "repeat">,
   { bound, warmUpSeconds }: Pick<LoadSettings, "bound" | "warmUpSeconds">,
-  { endpoint, generatorOf, metricsOf, signal }: Surroundings,
+  { endpoint, generatorOf, replicas, signal }: Surroundings,
 ): Promise<Point | undefined> {
   const generator = generatorOf(series);
   const job = { series, endpoint, concurrency, signal };
-  const sources = metricsOf(series.model.server);
   const isTimed = "seconds" in bound;
   // A fixed number of calls is counted from the first one on, and warmed up by a load of its own.
   if (!isTimed && warmUpSeconds > 0) await generator.run({ ...job, bound: { seconds: warmUpSeconds } });
@@ -104,15 +104,17 @@ async function measurePoint(
   const window = { from, ...(isTimed ? { to: from + bound.seconds * 1000 } : {}) };
   const whole: Bound = isTimed ? { seconds: warmUpSeconds + bound.seconds + slackSeconds } : bound;
   const ended = new AbortController();
-  const reading = readDuring(sources, window, AbortSignal.any([ended.signal, signal]));
+  const reading = readDuring(replicas, series.model.server, window, AbortSignal.any([ended.signal, signal]));
+  // A number of calls may be done before the first page is there.
+  if (!isTimed) await reading.begun;
   let calls: readonly Call[];
   try {
     calls = await generator.run({ ...job, bound: whole });
   } finally {
     ended.abort();
   }
-  const { before, after, all } = await reading;
   if (signal.aborted) return undefined;
+  const { before, after, all } = await reading.whole;
   const counted = windowFor(calls, window, started);
   const server = serverSide(series.model.spec.name, before, after);
   const gpus = gpuUse(all);

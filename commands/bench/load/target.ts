@@ -10,7 +10,8 @@ import { ec2Types } from "../../../core/capacity/nodes.ts";
 import { regionPrices } from "../../../core/cost/items.ts";
 import { prices } from "../../../core/cost/prices.ts";
 import type { KubernetesPlan } from "../../../core/kubernetes/plan.ts";
-import { metricsPort } from "../../../core/local/plan.ts";
+import { metricsPort, type LocalServerDescription } from "../../../core/local/plan.ts";
+import { omit } from "../../../core/objects.ts";
 import type { PlatformPlan, ServerPlan } from "../../../core/platform.ts";
 import type { Model } from "../../../core/spec/load.ts";
 import type { PlatformConfig } from "../../../core/spec/platform.ts";
@@ -29,7 +30,8 @@ import { modelsOf } from "../../stack/models.ts";
 import { readKubeconfig, readOutputs } from "../../stack/outputs.ts";
 import { thisMachine } from "../report.ts";
 import type { ClusterJobOptions } from "./cluster-job.ts";
-import type { MetricsSource } from "./metrics.ts";
+import { dockerReplicas, type ContainerHost } from "./container-hosts.ts";
+import { fixedReplicas, noReplicas, type Replica, type Replicas } from "./replicas.ts";
 
 /** What is measured: a platform that is up, as its description, plan and outputs know it. */
 export interface BenchTarget {
@@ -45,9 +47,13 @@ export interface BenchTarget {
   readonly config: PlatformConfig;
   /** What is not known of it. */
   readonly notes: readonly string[];
-  /** Of a cluster: what a Job inside it needs to know. */
+  /** Those that this machine reaches: none of a stack. */
+  readonly replicas: Replicas;
+  /** Of a Docker host. */
+  readonly docker?: ContainerHost;
+  /** Of a cluster that kubectl reaches: also what a Job inside it needs to know. */
   readonly cluster?: ClusterJobOptions["kubernetes"];
-  /** As text, of a cluster that a stack has made and a Job is to run in. Others are kubectl's own matter. */
+  /** As text, of a cluster that a stack has made. Others are kubectl's own matter. */
   readonly kubeconfig?: string;
 }
 
@@ -55,7 +61,6 @@ export interface Group {
   readonly replicas: number;
   readonly repositoryHash: string;
   readonly pricePerHour?: number;
-  readonly metrics: readonly MetricsSource[];
 }
 
 export interface TargetOptions extends EndpointOptions {
@@ -90,10 +95,8 @@ export async function benchTarget(options: TargetOptions): Promise<BenchTarget> 
           `The stack \`${stack.stack}\` deploys no models`,
           "name the stack whose layers have `workload`",
         );
-      return {
-        ...(await clusterTarget(stack, workload.platform, workload.kubernetes, options)),
-        ...(options.inCluster && !options.isPlan ? { kubeconfig: await kubeconfigOf(stack) } : {}),
-      };
+      const target = await clusterTarget(stack, workload.platform, workload.kubernetes, options);
+      return options.isPlan ? target : withStackCluster(target, stack, options);
     }
     case "local":
       throw new UserError(
@@ -126,16 +129,27 @@ function localTarget(options: TargetOptions): BenchTarget {
         {
           replicas: replicas.length,
           repositoryHash,
-          metrics: replicas.map((replica) => ({ replica: replica.name, url: metricsUrl(replica.http) })),
         },
       ]),
     ),
+    replicas: fixedReplicas(new Map(servers.map(({ name, replicas }) => [name, replicas.map(replicaHere)]))),
   };
 }
 
-function metricsUrl(http: string): string {
-  const { hostname, port } = new URL(http);
-  return `http://${hostname}:${String(metricsPort({ httpPort: Number(port) }))}/metrics`;
+const replicaTimeoutMs = 2_000;
+
+function replicaHere({ name, http }: LocalServerDescription["replicas"][number]): Replica {
+  const metrics = new URL(http);
+  metrics.port = String(metricsPort({ httpPort: Number(metrics.port) }));
+  return {
+    name,
+    async get(port, path) {
+      const url = new URL(path, port === "http" ? http : metrics);
+      const response = await fetch(url, { signal: AbortSignal.timeout(replicaTimeoutMs) });
+      if (response.ok) return response.text();
+      throw new Error(`${url.href} answers ${String(response.status)}`);
+    },
+  };
 }
 
 const dockerInfoSchema = z.object({ NCPU: z.number(), MemTotal: z.number() });
@@ -144,35 +158,31 @@ async function dockerTarget(stack: NamedStack, options: TargetOptions): Promise<
   const { plan, docker } = planDockerStack(stack);
   const { endpoints, servers } = plan.description;
   const isHere = docker.host.startsWith("unix:");
+  const cli = new DockerCli(docker.host);
   return {
     ...{ target: "docker", stack: stack.stack, config: stack.config },
     endpoint: endpointWith(endpoints, options),
     models: served(plan.servers),
     groups: new Map(
-      plan.servers.map(({ name, replicas }) => [
-        name,
-        { replicas, repositoryHash: hashIn(servers, name), metrics: [] },
-      ]),
+      plan.servers.map(({ name, replicas }) => [name, { replicas, repositoryHash: hashIn(servers, name) }]),
     ),
     ...imageIn(plan.containers.filter(({ service }) => service === "triton").map(({ image }) => image)),
-    hardware: withGpus(isHere ? hereHardware() : await dockerHardware(docker.host), plan.servers),
-    notes: [unreachableMetrics],
+    hardware: withGpus(isHere ? hereHardware() : await dockerHardware(cli), plan.servers),
+    notes: [],
+    ...{ replicas: noReplicas, docker: dockerReplicas(cli, stack.stack) },
   };
 }
 
-const unreachableMetrics =
-  "Triton's own metrics are not reachable from here: points have no queue and compute times, and no GPUs";
-
-async function dockerHardware(host: string): Promise<BenchTarget["hardware"]> {
+async function dockerHardware(docker: DockerCli): Promise<BenchTarget["hardware"]> {
   try {
-    const info = await new DockerCli(host).run(["info", "--format", "{{json .}}"]);
+    const info = await docker.run(["info", "--format", "{{json .}}"]);
     const { NCPU, MemTotal } = dockerInfoSchema.parse(JSON.parse(info));
     return { processor: "unknown", cores: NCPU, memoryBytes: MemTotal, gpus: [] };
   } catch (error) {
     if (!(error instanceof DockerError)) throw error;
     throw new UserError(
-      `Docker on ${host} does not answer: ${error.words}`,
-      `try docker --host ${host} version`,
+      `Docker on ${docker.host} does not answer: ${error.words}`,
+      `try docker --host ${docker.host} version`,
     );
   }
 }
@@ -193,7 +203,8 @@ async function clusterTarget(
   const { prices: regional } = regionPrices(prices, region);
   const hardware = nodeHardware(types);
   return {
-    ...{ target: config.target, stack: stack.stack, config, cluster: sectionOf(config) },
+    ...{ target: config.target, stack: stack.stack, config },
+    ...{ replicas: noReplicas, cluster: sectionOf(config) },
     endpoint: endpointWith(known, options),
     models: served(servers),
     groups: new Map(
@@ -202,7 +213,6 @@ async function clusterTarget(
         const group = {
           replicas: server.replicas,
           repositoryHash: hashIn(description.servers, server.name),
-          metrics: [],
           ...(pricePerHour === undefined ? {} : { pricePerHour }),
         };
         return [server.name, group];
@@ -214,12 +224,10 @@ async function clusterTarget(
       ),
     ),
     hardware: withGpus(hardware, servers),
-    notes: [
-      unreachableMetrics,
-      ...(types.length === 0
+    notes:
+      types.length === 0
         ? ["the config names no EC2 type of its nodes: processor, cores and memory are not known"]
-        : []),
-    ],
+        : [],
   };
 }
 
@@ -240,10 +248,21 @@ async function outsideOf(
   );
 }
 
-/** Of the stack that has made the cluster, this one or the one below it. */
-async function kubeconfigOf({ stack, config }: NamedStack): Promise<string> {
-  const { engine } = await setUp(["engine"]);
-  return readKubeconfig(engine, config.eks?.baseStack ?? stack);
+/** The cluster is that of the stack which has made it, this one or the one below it, whatever kubectl's own is. */
+async function withStackCluster(
+  target: BenchTarget,
+  { stack, config }: NamedStack,
+  { inCluster }: TargetOptions,
+): Promise<BenchTarget> {
+  try {
+    const { engine } = await setUp(["engine"]);
+    return { ...target, kubeconfig: await readKubeconfig(engine, config.eks?.baseStack ?? stack) };
+  } catch (error) {
+    // A load from outside needs it for Triton's metrics alone.
+    if (inCluster || !(error instanceof UserError)) throw error;
+    const note = `Triton's own metrics cannot be read: ${error.message}\n  → ${error.hint}`;
+    return { ...omit(target, "cluster"), notes: [...target.notes, note] };
+  }
 }
 
 function instanceTypesOf({ nodes, eks }: PlatformConfig): readonly string[] {

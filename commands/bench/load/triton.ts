@@ -5,8 +5,9 @@ import * as z from "zod";
 import type { ServedModel } from "../../../core/benchmark/load-plan.ts";
 import { UserError } from "../../setup/user-error.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
+import type { Replica } from "./replicas.ts";
 
-/** What a Triton behind its balancer says of itself. */
+/** What a Triton says of itself: behind its balancer, or one replica from inside its container. */
 
 const timeoutMs = 10_000;
 
@@ -23,13 +24,24 @@ const configSchema = z.object({
     .default([]),
 });
 
-export async function tritonVersion(endpoint: StackEndpoint): Promise<string> {
-  return serverSchema.parse(await ask(endpoint, "/v2")).version;
+/** The JSON of a path of KServe v2. */
+export type Ask = (path: string) => Promise<unknown>;
+
+export function askReplica({ get }: Replica): Ask {
+  return async (path) => parseJson(await get("http", path));
+}
+
+function parseJson(text: string): unknown {
+  return JSON.parse(text);
+}
+
+export async function tritonVersion(ask: Ask): Promise<string> {
+  return serverSchema.parse(await ask("/v2")).version;
 }
 
 /** Instances of a model on one replica, as Triton runs it. An ensemble has none of its own: 1. Throws where it is not ready. */
-export async function instancesOf(endpoint: StackEndpoint, { spec }: ServedModel): Promise<number> {
-  const groups = configSchema.parse(await ask(endpoint, `/v2/models/${spec.name}/config`)).instance_group;
+export async function instancesOf(ask: Ask, { spec }: Pick<ServedModel, "spec">): Promise<number> {
+  const groups = configSchema.parse(await ask(`/v2/models/${spec.name}/config`)).instance_group;
   const count = groups.reduce(
     (sum, group) => sum + group.count * (group.kind === "KIND_GPU" ? Math.max(1, group.gpus.length) : 1),
     0,
@@ -46,16 +58,18 @@ export function plannedInstances({ spec }: ServedModel): number {
 }
 
 /** By Node's own client: it verifies a certificate by the authorities that the user names, which fetch cannot. */
-async function ask(endpoint: StackEndpoint, path: string): Promise<unknown> {
-  const url = `${endpoint.http}${path}`;
-  const { status, text } = await get(url, endpoint);
-  if (status === 200) return JSON.parse(text);
-  throw new UserError(
-    `${url} answers ${String(status)}: ${text.trim().slice(0, 200)}`,
-    status === 401
-      ? "give a key that the balancer knows: --api-key-file"
-      : "see that the model is ready (npm run status)",
-  );
+export function askBalancer(endpoint: StackEndpoint): Ask {
+  return async (path) => {
+    const url = `${endpoint.http}${path}`;
+    const { status, text } = await get(url, endpoint);
+    if (status === 200) return parseJson(text);
+    throw new UserError(
+      `${url} answers ${String(status)}: ${text.trim().slice(0, 200)}`,
+      status === 401
+        ? "give a key that the balancer knows: --api-key-file"
+        : "see that the model is ready (npm run status)",
+    );
+  };
 }
 
 function get(
