@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import { parseLoad, commandLine } from "../core/benchmark/load-options.ts";
@@ -86,14 +85,11 @@ export async function main(args: string[]): Promise<void> {
     folder: folderOf(out),
     load: loadFacts(values),
   };
-  const outcome = await stoppable(
+  const written = await stoppable(
     () => new UserError("Stopped before the first point", "nothing is written"),
     (signal) =>
       inCluster ? benchInside(job, { image: values.image, cpu }, signal) : benchFromHere(job, signal),
   );
-  const { written, interrupted } = outcome;
-  // As a shell says it of a command that Ctrl-C ended.
-  if (interrupted) process.exitCode = 130;
   if (written === undefined) {
     console.error("Stopped before the first point: nothing is written");
     return;
@@ -212,7 +208,7 @@ interface BenchJob {
 }
 
 /** The load comes from this machine, which asks Triton what it is. */
-async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcome> {
+async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Written | undefined> {
   const { plan, target, choice } = job;
   const { endpoint } = target;
   const instances = new Map<string, number>();
@@ -228,7 +224,7 @@ function benchInside(
   job: BenchJob,
   { image, cpu }: { readonly image: string | undefined; readonly cpu: number },
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<Written | undefined> {
   const { plan, target } = job;
   const { tritonRelease } = target.config;
   const { cluster } = target;
@@ -245,7 +241,7 @@ function benchInside(
       console.error(`  ${text}`);
     },
   };
-  const measureInside = async ({ generator, endpoint }: InsideCluster): Promise<Outcome> => {
+  const measureInside = async ({ generator, endpoint }: InsideCluster): Promise<Written | undefined> => {
     const instances = new Map(models.map((model) => [model.spec.name, plannedInstances(model)]));
     const inside = { ...job, target: { ...target, endpoint } };
     const generatorOf = (): LoadGenerator => generator;
@@ -290,20 +286,22 @@ async function frameOf(
   return { ...facts, id: newId(started), started, target, load, commit: await commitHere() };
 }
 
-interface Outcome {
-  /** The last that was written, which has everything; undefined where there is nothing. */
-  readonly written: { readonly result: Benchmark; readonly file: string } | undefined;
-  readonly interrupted: boolean;
+interface Written {
+  readonly result: Benchmark;
+  readonly file: string;
 }
 
-/** Measures one load after the other. After each of them the file is whole, and has everything until then. */
+/**
+ * Measures one load after the other. After each of them the file is whole, and has everything until then. Undefined where
+ * nothing was measured.
+ */
 async function measureAll(
   { plan: { loads }, settings, folder }: BenchJob,
   frame: Frame,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<Written | undefined> {
   const done: MeasuredSeries[] = [];
-  const written: { result: Benchmark; file: string }[] = [];
+  let written: Written | undefined;
   await runSteps(
     loads.map((load) => ({
       title: titleOf(load),
@@ -322,11 +320,11 @@ async function measureAll(
         done.push(...measured.filter(({ points }) => points.length > 0));
         if (done.length === 0) return;
         const result = resultOf(frame, done, new Date());
-        written.push({ result, file: await writingTo(folder, () => writeResult(folder, result)) });
+        written = { result, file: await writingTo(folder, () => writeResult(folder, result)) };
       },
     })),
   );
-  return { written: written.at(-1), interrupted: signal.aborted };
+  return written;
 }
 
 function pointText(point: Point): string {
