@@ -101,7 +101,7 @@ export async function main(args: string[]): Promise<void> {
         models = folder;
       };
       return withPlatform({ ...observer, changeModels }, () =>
-        sweep(sweptModel(models, spec.name), { grid, now, most, rounds, load: load.value, observer }),
+        sweep(sweptModel(models, spec.name, now), { grid, now, most, rounds, load: load.value, observer }),
       );
     },
   );

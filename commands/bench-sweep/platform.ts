@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { prepareLocal } from "../../components/local/prepare.ts";
 import { readLocalTools } from "../../components/local/tools.ts";
 import type { LoadSettings } from "../../core/benchmark/load-options.ts";
@@ -25,10 +26,13 @@ export interface SweptModel {
   readonly name: string;
   /** model.yaml as the project has it. */
   readonly text: string;
+  /** What the platform serves now: rolling it out once more would change nothing. */
+  served: Settings;
 }
 
-export function sweptModel(folder: string, name: string): SweptModel {
-  return { folder, name, text: readFileSync(path.join(folder, name, specFilename), "utf8") };
+/** As `npm start` has just served it, with today's settings. */
+export function sweptModel(folder: string, name: string, now: Settings): SweptModel {
+  return { folder, name, text: readFileSync(path.join(folder, name, specFilename), "utf8"), served: now };
 }
 
 /** Writes a variant beside the other models, and says what speaks against it: a rule, or no room on the GPU. */
@@ -44,13 +48,17 @@ export function writeVariant({ folder, name, text }: SweptModel, settings: Setti
 
 /** Rolls the variant out and measures it; undefined where it was interrupted before its first point. */
 export async function measureVariant(
-  { name }: SweptModel,
+  model: SweptModel,
   settings: Settings,
   load: LoadSettings,
   observer: Observer,
 ): Promise<Benchmark | undefined> {
   const { signal, progress } = observer;
-  await runCommand("start", observer);
+  const { name } = model;
+  if (!isDeepStrictEqual(model.served, settings)) {
+    await runCommand("start", observer);
+    model.served = settings;
+  }
   if (signal.aborted) return undefined;
   const target = await benchTarget({ target: stackName, inCluster: false });
   const { value: plan, problems } = planLoads(target.models, { ...load, models: [name] });
@@ -59,8 +67,8 @@ export async function measureVariant(
     ...{ endpoint: target.endpoint, choice: "auto", signal },
     replicasOf: (server) => target.groups.get(server)?.replicas ?? 1,
   });
-  const model = target.models.find(({ spec }) => spec.name === name);
-  const instances = model === undefined ? 1 : await instancesOf(target.endpoint, model);
+  const served = target.models.find(({ spec }) => spec.name === name);
+  const instances = served === undefined ? 1 : await instancesOf(target.endpoint, served);
   const started = new Date();
   const measured = [];
   for (const each of plan.loads)
