@@ -5,10 +5,28 @@ export default defineConfig({
   test: {
     // Vitest leaves a core free; on two cores that is half of them.
     maxWorkers: "100%",
+    // What did not change since the last run is not transformed again.
+    experimental: { fsModuleCache: true, fsModuleCachePath: ".local/cache/vitest" },
     projects: [
       // Pure functions need no module registry of their own, and share the helpers that start a Python process once.
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 30_000, isolate: false } },
-      { test: { name: "program", include: ["test/program/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 30_000,
+          isolate: false,
+          setupFiles: ["test/support/fewer-runs.ts"],
+        },
+      },
+      // Nor does the SDK need to be loaded for each file: every run of a program has mocks and a stack of its own.
+      {
+        test: {
+          name: "program",
+          include: ["test/program/**/*.test.ts"],
+          testTimeout: 60_000,
+          isolate: false,
+        },
+      },
       // The examples in the components' comments, by the compiler: as long as many tests together.
       { test: { name: "examples", include: ["test/examples/**/*.test.ts"], testTimeout: 60_000 } },
       // Every alert by Prometheus' own test program: half a second each.

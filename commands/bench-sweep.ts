@@ -1,12 +1,21 @@
 import path from "node:path";
-import process from "node:process";
 import { parseArgs } from "node:util";
-import { compare, type Comparison } from "../core/benchmark/comparison.ts";
+import { compare } from "../core/benchmark/comparison.ts";
 import { parseLoad, type LoadSettings } from "../core/benchmark/load-options.ts";
+import { unloadable } from "../core/benchmark/load-plan.ts";
 import { recommend } from "../core/benchmark/recommendation.ts";
 import type { Benchmark } from "../core/benchmark/result.ts";
 import { bestTrial, nextPlace } from "../core/benchmark/search.ts";
-import { scoreOf, sweepTable, sweepVerdict, type Tried } from "../core/benchmark/sweep.ts";
+import {
+  confirmedTable,
+  scoreOf,
+  sweepCoverage,
+  sweepTable,
+  sweepVerdict,
+  type Confirmed,
+  type Ending,
+  type Tried,
+} from "../core/benchmark/sweep.ts";
 import { textTable } from "../core/benchmark/text.ts";
 import {
   gridAround,
@@ -20,6 +29,7 @@ import {
   type Grid,
   type Settings,
 } from "../core/benchmark/variants.ts";
+import { present } from "../core/objects.ts";
 import { loadModels } from "../core/spec/load.ts";
 import type { ModelSpec } from "../core/spec/model.ts";
 import { ProblemsError, refuse, suggest } from "../core/spec/problem.ts";
@@ -46,7 +56,8 @@ const help = `Searches for better settings of a model: npm run bench:sweep -- --
   --seconds 3, --warm-up 1  of each point
   --latency-limit 45ms      p99 that is to be kept (default: the spec's objective)
   --out <folder>            of the result, with all points (default: .local/benchmarks)
-It runs a platform of its own. At the end today's settings and the best are measured again, in three rounds.`;
+  --rounds 3                in which today's settings and the best are measured again at the end
+It runs a platform of its own, and changes no spec: what is better is printed as lines for one.`;
 
 /** `npm run bench:sweep`: tries settings of one model on this machine, far fewer than there are, and says what is better. */
 export async function main(args: string[]): Promise<void> {
@@ -76,7 +87,9 @@ export async function main(args: string[]): Promise<void> {
     maxBatchSizes: wholeNumbers("max-batch-size", values["max-batch-size"]),
     queueDelays: values["queue-delay"].split(",").map(delayOf),
   });
-  const [most] = wholeNumbers("most", values.most);
+  const most = wholeNumber("most", values.most, 1);
+  // A shift has no interval of one round.
+  const rounds = wholeNumber("rounds", values.rounds, 2);
   if (runsOnGpu(spec))
     console.error("Note: a model for GPUs has one instance on this machine's CPU: instances are not tried");
   await setUp(["python", "triton", "programs", "engine"]);
@@ -88,19 +101,21 @@ export async function main(args: string[]): Promise<void> {
       const changeModels = (folder: string): void => {
         models = folder;
       };
-      const done = await withPlatform({ ...observer, changeModels }, () =>
-        sweep(sweptModel(models, spec.name), { grid, now, most: most ?? 1, load: load.value, observer }),
+      return withPlatform({ ...observer, changeModels }, () =>
+        sweep(sweptModel(models, spec.name, now), { grid, now, most, rounds, load: load.value, observer }),
       );
-      // As a shell says it of a command that Ctrl-C ended.
-      if (isStopped(observer)) process.exitCode = 130;
-      return done;
     },
   );
   console.log(textTable(sweepTable(outcome.tried)));
+  if (outcome.confirmed !== undefined) console.log(textTable(confirmedTable(outcome.confirmed)));
   const { text, change } = sweepVerdict(outcome.tried, outcome.confirmed);
   const size = sizesOf(grid).reduce((product, values) => product * values, 1);
-  console.log(`${String(outcome.tried.length)} of ${String(size)} settings were tried. ${text}`);
+  console.log(`${sweepCoverage(outcome.tried.length, size, outcome.ending)} ${text}`);
   if (change !== undefined) console.log(recommendation(outcome.model, change));
+  if (runsOnGpu(spec))
+    console.log(
+      "All of it is of this machine's CPU. On a GPU batches cost less: measure there before a change.",
+    );
   if (outcome.result === undefined) return;
   const folder =
     values.out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(values.out);
@@ -115,6 +130,7 @@ const options = {
   "max-batch-size": { type: "string", default: "1,4,16,64" },
   "queue-delay": { type: "string", default: "0us,1ms,2ms,5ms,10ms" },
   most: { type: "string", default: "30" },
+  rounds: { type: "string", default: "3" },
   concurrency: { type: "string", default: "1,4,16,64" },
   "batch-size": { type: "string", default: "1" },
   protocol: { type: "string", default: "http" },
@@ -152,6 +168,9 @@ function specOf(name: string | undefined): ModelSpec {
       `\`${spec.name}\` has nothing to sweep: it ${spec.ensemble !== undefined ? "is an ensemble" : spec.upstream !== undefined ? "calls an external API" : "does not batch"}`,
       "name a model that computes and batches",
     );
+  const reason = unloadable(spec);
+  if (reason !== undefined)
+    throw new UserError(`\`${spec.name}\` cannot be swept: ${reason}`, "name another model");
   return spec;
 }
 
@@ -165,6 +184,15 @@ function wholeNumbers(option: string, text: string): readonly number[] {
   throw new UserError(
     `\`--${option} ${text}\` has something else than whole numbers from 1 to 1024`,
     `write it like --${option} 1,2,4`,
+  );
+}
+
+function wholeNumber(option: "most" | "rounds", text: string, least: number): number {
+  const number = Number(text);
+  if (Number.isInteger(number) && number >= least && number <= 1024) return number;
+  throw new UserError(
+    `\`--${option} ${text}\` is no whole number from ${String(least)} to 1024`,
+    `write it like --${option} ${options[option].default}`,
   );
 }
 
@@ -183,6 +211,7 @@ interface SweepOptions {
   readonly grid: Grid;
   readonly now: Settings;
   readonly most: number;
+  readonly rounds: number;
   readonly load: LoadSettings;
   readonly observer: Observer;
 }
@@ -190,18 +219,23 @@ interface SweepOptions {
 interface Outcome {
   readonly model: SweptModel;
   readonly tried: readonly Tried[];
+  readonly ending: Ending;
   /** Every series that was measured in the search, one for each of its settings. */
   readonly result?: Benchmark;
-  readonly confirmed?: Comparison;
+  readonly confirmed?: Confirmed;
 }
 
-async function sweep(model: SweptModel, { grid, now, most, load, observer }: SweepOptions): Promise<Outcome> {
+async function sweep(model: SweptModel, options: SweepOptions): Promise<Outcome> {
+  const { grid, now, most, load, observer } = options;
   const tried: Tried[] = [];
   const results: Benchmark[] = [];
   const space = { sizes: sizesOf(grid), start: placeOf(grid, now) };
-  while (tried.length < most && !observer.signal.aborted) {
-    const place = nextPlace(space, tried);
-    if (place === undefined) break;
+  let place = nextPlace(space, tried);
+  for (
+    ;
+    place !== undefined && tried.length < most && !isStopped(observer);
+    place = nextPlace(space, tried)
+  ) {
     const settings = settingsAt(grid, place);
     observer.progress(`${String(tried.length + 1)}: ${settingsWords(settings)}`);
     const [problem] = writeVariant(model, settings);
@@ -215,22 +249,17 @@ async function sweep(model: SweptModel, { grid, now, most, load, observer }: Swe
     if (isStopped(observer)) break;
     if (result !== undefined) results.push(result);
     const recommendation = result === undefined ? undefined : recommend(result, 0);
-    tried.push({
-      ...{ place, settings, score: scoreOf(recommendation) },
-      ...(recommendation === undefined ? {} : { recommendation }),
-    });
+    tried.push({ place, settings, score: scoreOf(recommendation), ...present({ recommendation }) });
   }
-  const confirmed = await confirm(model, tried, { load, observer });
+  const ending = place === undefined ? "complete" : isStopped(observer) ? "stopped" : "limit";
+  const confirmed = await confirm(model, tried, options);
   const result = together(results);
   return {
-    ...{ model, tried },
+    ...{ model, tried, ending },
     ...(result === undefined ? {} : { result }),
     ...(confirmed === undefined ? {} : { confirmed }),
   };
 }
-
-/** How often the best settings and today's are rolled out and measured again, in turns. */
-const rounds = 3;
 
 /**
  * The luckiest of many is not the best: it is measured again beside today's settings, with the callers that suit either. The
@@ -239,8 +268,8 @@ const rounds = 3;
 async function confirm(
   model: SweptModel,
   tried: readonly Tried[],
-  { load, observer }: Pick<SweepOptions, "load" | "observer">,
-): Promise<Comparison | undefined> {
+  { rounds, load, observer }: Pick<SweepOptions, "rounds" | "load" | "observer">,
+): Promise<Confirmed | undefined> {
   const [now] = tried;
   const best = bestTrial(tried);
   if (now === undefined || best === undefined || best === now) return undefined;
@@ -261,9 +290,15 @@ async function confirm(
     }
   }
   const [before, after] = [now, best].map((each) => asRepeats(measured.get(each) ?? []));
-  return before === undefined || after === undefined || isStopped(observer)
-    ? undefined
-    : compare(after, before, confirmLimit);
+  if (before === undefined || after === undefined || isStopped(observer)) return undefined;
+  const again = ({ place, settings }: Tried, result: Benchmark): Tried => {
+    const recommendation = recommend(result, 0);
+    return { place, settings, score: scoreOf(recommendation), ...present({ recommendation }) };
+  };
+  return {
+    ...{ rounds, now: again(now, before), best: again(best, after) },
+    comparison: compare(after, before, confirmLimit),
+  };
 }
 
 /** Less than this is not worth a change of a spec. */

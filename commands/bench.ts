@@ -1,5 +1,4 @@
 import path from "node:path";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Load, LoadPlan, ServedModel } from "../core/benchmark/load-plan.ts";
@@ -51,7 +50,7 @@ export async function main(args: string[]): Promise<void> {
     folder: folderOf(values.out),
     load: loadFacts(values),
   };
-  const outcome = await stoppable(
+  const written = await stoppable(
     () => new UserError("Stopped before the first point", "nothing is written"),
     (signal) =>
       withReplicas(target, plan, (reached) => {
@@ -61,9 +60,6 @@ export async function main(args: string[]): Promise<void> {
           : benchFromHere(job, signal);
       }),
   );
-  const { written, interrupted } = outcome;
-  // As a shell says it of a command that Ctrl-C ended.
-  if (interrupted) process.exitCode = 130;
   if (written === undefined) {
     console.error("Stopped before the first point: nothing is written");
     return;
@@ -138,7 +134,7 @@ interface BenchJob {
 }
 
 /** The load comes from this machine, which asks Triton what it is. */
-async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Outcome> {
+async function benchFromHere(job: BenchJob, signal: AbortSignal): Promise<Written | undefined> {
   const { plan, target, choice } = job;
   const { endpoint } = target;
   const ask = askBalancer(endpoint);
@@ -155,7 +151,7 @@ function benchInside(
   job: BenchJob,
   { image, cpu }: { readonly image: string | undefined; readonly cpu: number },
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<Written | undefined> {
   const { plan, target } = job;
   const { cluster } = target;
   if (cluster === undefined) throw new Error("the target is no cluster");
@@ -216,20 +212,22 @@ async function frameOf(
   return { ...facts, id: newId(started), started, target, load, commit: await commitHere() };
 }
 
-interface Outcome {
-  /** The last that was written, which has everything; undefined where there is nothing. */
-  readonly written: { readonly result: Benchmark; readonly file: string } | undefined;
-  readonly interrupted: boolean;
+interface Written {
+  readonly result: Benchmark;
+  readonly file: string;
 }
 
-/** Measures one load after the other. After each of them the file is whole, and has everything until then. */
+/**
+ * Measures one load after the other. After each of them the file is whole, and has everything until then. Undefined where
+ * nothing was measured.
+ */
 async function measureAll(
   { plan: { loads }, replicas, settings, folder }: BenchJob,
   frame: Frame,
   signal: AbortSignal,
-): Promise<Outcome> {
+): Promise<Written | undefined> {
   const done: MeasuredSeries[] = [];
-  const written: { result: Benchmark; file: string }[] = [];
+  let written: Written | undefined;
   await runSteps(
     loads.map((load) => ({
       title: titleOf(load),
@@ -248,11 +246,11 @@ async function measureAll(
         done.push(...measured.filter(({ points }) => points.length > 0));
         if (done.length === 0) return;
         const result = resultOf(frame, done, new Date());
-        written.push({ result, file: await writingTo(folder, () => writeResult(folder, result)) });
+        written = { result, file: await writingTo(folder, () => writeResult(folder, result)) };
       },
     })),
   );
-  return { written: written.at(-1), interrupted: signal.aborted };
+  return written;
 }
 
 function pointText(point: Point): string {

@@ -44,7 +44,7 @@ const slowTiers: readonly Tier[] = [
 
 /**
  * `npm test`: sets up what is missing and runs every tier whose tools are there; what is skipped is listed by name.
- * `--quick` runs the tiers that start no server. The last line counts all of them together.
+ * `--quick` runs the tiers that start no server, and properties with fewer values. The last line counts all of them together.
  */
 export async function main(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
@@ -117,7 +117,9 @@ async function prepare(quick: boolean): Promise<Prepared> {
       missing.push(`everything that needs ${need}: ${error.message} (${error.hint})`);
     }
   }
-  return { env: { PATH: process.env.PATH ?? "" }, missing };
+  // What test/support/fewer-runs.ts goes by.
+  const pace = quick ? { TEST_QUICK: "yes" } : {};
+  return { env: { PATH: process.env.PATH ?? "", ...pace }, missing };
 }
 
 /** Kubernetes comes from the toolchain alone: without it, nothing is installed for a cluster. */

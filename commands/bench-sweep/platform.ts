@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { prepareLocal } from "../../components/local/prepare.ts";
 import { readLocalTools } from "../../components/local/tools.ts";
 import type { LoadSettings } from "../../core/benchmark/load-options.ts";
@@ -32,13 +33,16 @@ export interface SweptModel {
   readonly text: string;
   /** model.yaml of each ensemble that the model is a step of, by name: they take no larger batches than their steps. */
   readonly ensembles: ReadonlyMap<string, string>;
+  /** What the platform serves now: rolling it out once more would change nothing. */
+  served: Settings;
 }
 
-export function sweptModel(folder: string, name: string): SweptModel {
+/** As `npm start` has just served it, with today's settings. */
+export function sweptModel(folder: string, name: string, now: Settings): SweptModel {
   const specs = loadModels(folder).value.map(({ spec }) => spec);
   const textOf = (model: string): string => readFileSync(path.join(folder, model, specFilename), "utf8");
   return {
-    ...{ folder, name, text: textOf(name) },
+    ...{ folder, name, text: textOf(name), served: now },
     ensembles: new Map(ensemblesAround(specs, name).map((ensemble) => [ensemble, textOf(ensemble)])),
   };
 }
@@ -63,13 +67,17 @@ export function writeVariant(
 
 /** Rolls the variant out and measures it; undefined where it was interrupted before its first point. */
 export async function measureVariant(
-  { name }: SweptModel,
+  model: SweptModel,
   settings: Settings,
   load: LoadSettings,
   observer: Observer,
 ): Promise<Benchmark | undefined> {
   const { signal, progress } = observer;
-  await runCommand("start", observer);
+  const { name } = model;
+  if (!isDeepStrictEqual(model.served, settings)) {
+    await runCommand("start", observer);
+    model.served = settings;
+  }
   if (signal.aborted) return undefined;
   const target = await benchTarget({ target: stackName, inCluster: false });
   const { value: plan, problems } = planLoads(target.models, { ...load, models: [name] });
@@ -79,8 +87,8 @@ export async function measureVariant(
     replicasOf: (server) => target.groups.get(server)?.replicas ?? 1,
   });
   const ask = askBalancer(target.endpoint);
-  const model = target.models.find(({ spec }) => spec.name === name);
-  const instances = model === undefined ? 1 : await instancesOf(ask, model);
+  const served = target.models.find(({ spec }) => spec.name === name);
+  const instances = served === undefined ? 1 : await instancesOf(ask, served);
   const started = new Date();
   const measured = [];
   for (const each of plan.loads)

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { grace, longestOperation } from "../../core/ephemeral/lifetime.ts";
-import { areStale } from "../../core/ephemeral/lock.ts";
+import { areStale, formatLocks } from "../../core/ephemeral/lock.ts";
 import { actualSpend } from "../../core/ephemeral/spend.ts";
 import {
   benchmarkOf,
@@ -184,11 +184,7 @@ function resultOf(result: TearDown): Pick<SweptStack, "state" | "reason" | "rema
     case "gone":
       return { state: "gone", reason: "nothing of it is left", remaining: [] };
     case "locked":
-      return {
-        state: "locked",
-        reason: result.locks.map(({ holder, since = "?" }) => `${holder} since ${since}`).join(", "),
-        remaining: [],
-      };
+      return { state: "locked", reason: formatLocks(result.locks), remaining: [] };
     default:
       return { state: "left", reason: result.reason, remaining: result.names };
   }

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import { nameOfLeftover } from "../../core/ephemeral/leftovers.ts";
+import { isRunning } from "../../components/processes.ts";
 import { areOf, formatLocks, type Lock } from "../../core/ephemeral/lock.ts";
 import type { Benchmark } from "../../core/ephemeral/stack.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -123,14 +124,6 @@ function left(names: readonly string[], reason: string): TearDown {
 
 function endedOf({ processes }: Backend): readonly number[] {
   return processes.filter((pid) => !isRunning(pid));
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
 
 /** Source: AWS, "Common errors" of STS and of the Query APIs; aws-sdk-go-v2's words for none at all. */

@@ -4,13 +4,17 @@ import process from "node:process";
 
 const signals = ["SIGINT", "SIGTERM"] as const;
 
-/** Runs work that Ctrl-C and SIGTERM ask to stop through its signal, which then holds this reason. */
+/**
+ * Runs work that Ctrl-C and SIGTERM ask to stop through its signal, which then holds this reason. The exit code is a shell's
+ * then: 130 or 143.
+ */
 export async function stoppable<T>(
   reason: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stopped = new AbortController();
-  const stop = (): void => {
+  const stop = (signal: NodeJS.Signals): void => {
+    process.exitCode = 128 + constants.signals[signal];
     stopped.abort(reason());
   };
   for (const signal of signals) process.on(signal, stop);

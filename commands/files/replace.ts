@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
+import { isRunning } from "../../components/processes.ts";
 import { endingCleanly } from "./ending.ts";
 
 /** Files and folders that are there as a whole, or as they were. */
@@ -55,21 +56,11 @@ export function sweep(place: string): void {
   if (!existsSync(dir)) return;
   for (const name of readdirSync(dir).filter((name) => name.startsWith(`.${base}.`))) {
     const [, pid, state] = /^(?:\.(\d+))?\.(unfinished|replaced)$/.exec(name.slice(base.length + 1)) ?? [];
-    if (state === undefined || (pid !== undefined && isOther(Number(pid)))) continue;
+    if (state === undefined || (pid !== undefined && Number(pid) !== process.pid && isRunning(Number(pid))))
+      continue;
     const leftover = path.join(dir, name);
     if (state === "replaced" && !existsSync(place)) renameSync(leftover, place);
     else remove(leftover);
-  }
-}
-
-/** Whether this is a running process, and not this one. */
-function isOther(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it runs, as somebody else's.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

@@ -108,7 +108,7 @@ export function planLoads(
 }
 
 /** Why no load generator here can call a model; undefined where they can. */
-function unloadable({ sequenceBatching, transactionPolicy }: ModelSpec): string | undefined {
+export function unloadable({ sequenceBatching, transactionPolicy }: ModelSpec): string | undefined {
   if (transactionPolicy?.decoupled === true) return "it is decoupled, and answers streams alone";
   if (sequenceBatching !== undefined) return "its calls are sequences";
   return undefined;

@@ -28,53 +28,117 @@ export function scoreOf(recommendation: Recommendation | undefined): number {
 export function sweepTable(tried: readonly Tried[]): Table {
   const best = bestTrial(tried);
   return {
-    head: ["", "instances", "batches to", "delay", "callers", "inferences/s", "p99", "p99 at most", ""],
-    rows: tried.map((own) => {
-      const { settings, recommendation, obstacle } = own;
-      const { instances, maxBatchSize, maxQueueDelay } = settings;
-      const figures =
-        recommendation === undefined
-          ? ["–", "–", "–", "–", obstacle ?? "no call was answered without failures"]
-          : [
-              String(recommendation.concurrency),
-              rateText(recommendation.inferencesPerSecond),
-              milliseconds(recommendation.p99Ms),
-              milliseconds(recommendation.p99UpperMs),
-              recommendation.basis === "unmet" ? "beyond the objective" : "",
-            ];
-      return [
-        own === best ? "best" : "",
-        ...[String(instances), String(maxBatchSize), milliseconds(maxQueueDelay / 1000)],
-        ...figures,
-      ];
-    }),
+    head: ["", ...settingsHead, "callers", "inferences/s", "p99", ""],
+    rows: tried.map((own) => [own === best ? "best" : "", ...settingsCells(own), ...figures(own, ["p99Ms"])]),
   };
 }
 
-/** What to make of it. `confirmed` compares the best settings with today's, measured again. */
+/** Today's settings and the best, each with all that was measured of it in the rounds. */
+export interface Confirmed {
+  readonly rounds: number;
+  readonly now: Tried;
+  readonly best: Tried;
+  /** The best with today's. */
+  readonly comparison: Comparison;
+}
+
+export function confirmedTable({ rounds, now, best }: Confirmed): Table {
+  return {
+    head: [
+      `in ${String(rounds)} rounds`,
+      ...settingsHead,
+      "callers",
+      "inferences/s",
+      "p99",
+      "p99 at most",
+      "",
+    ],
+    rows: [
+      ["today", ...settingsCells(now), ...figures(now, ["p99Ms", "p99UpperMs"])],
+      ["best", ...settingsCells(best), ...figures(best, ["p99Ms", "p99UpperMs"])],
+    ],
+  };
+}
+
+const settingsHead = ["instances", "batches to", "delay"] as const;
+
+function settingsCells({ settings: { instances, maxBatchSize, maxQueueDelay } }: Tried): readonly string[] {
+  return [String(instances), String(maxBatchSize), milliseconds(maxQueueDelay / 1000)];
+}
+
+function figures(
+  { recommendation, obstacle }: Tried,
+  latencies: readonly ("p99Ms" | "p99UpperMs")[],
+): readonly string[] {
+  if (recommendation === undefined)
+    return ["–", "–", ...latencies.map(() => "–"), obstacle ?? "no call was answered without failures"];
+  return [
+    String(recommendation.concurrency),
+    rateText(recommendation.inferencesPerSecond),
+    ...latencies.map((which) => milliseconds(recommendation[which])),
+    isUnmet(recommendation) ? "beyond the objective" : "",
+  ];
+}
+
+/** `complete`: no step from the best is better. `limit`: as many were tried as were allowed. `stopped`: by Ctrl-C, say. */
+export type Ending = "complete" | "limit" | "stopped";
+
+/** How much of what there is was tried, and what that says. `all`: how many settings there are. */
+export function sweepCoverage(tried: number, all: number, ending: Ending): string {
+  if (tried === all) return `All ${String(all)} settings were tried.`;
+  const share = `${String(tried)} of ${String(all)} settings were tried`;
+  switch (ending) {
+    case "complete":
+      return `${share}; no step from the best of them is better.`;
+    case "limit":
+      return `${share}, as many as --most allows: the search was not at its end.`;
+    case "stopped":
+      return `${share} before the sweep was stopped: the search was not at its end.`;
+  }
+}
+
+/** What to make of it. */
 export function sweepVerdict(
   tried: readonly Tried[],
-  confirmed: Comparison | undefined,
+  confirmed: Confirmed | undefined,
 ): { readonly change?: Settings; readonly text: string } {
   const [now] = tried;
   const best = bestTrial(tried);
   if (now === undefined || best === undefined) return { text: "No settings could be measured." };
-  const unmet = best.recommendation?.basis === "unmet" ? " No settings keep the latency objective." : "";
+  const unmet = isUnmet((confirmed?.best ?? best).recommendation)
+    ? " No settings keep the latency objective."
+    : "";
   if (best === now)
-    return { text: `Nothing is better than what is there: ${settingsWords(now.settings)}.${unmet}` };
-  const series = confirmed?.series[0];
-  const shifts = present({ throughput: series?.throughput, p99: series?.p99 });
-  const words = Object.entries(shifts).map(([what, shift]) => `${what} ${shiftText(shift)}`);
-  const measured = words.length === 0 ? "" : `, measured again: ${words.join(", ")}`;
-  const said = `${settingsWords(best.settings)} instead of ${settingsWords(now.settings)}${measured}`;
-  if (confirmed === undefined) return { text: `Best, but not measured again: ${said}.${unmet}` };
-  if (hasRegression(confirmed))
     return {
-      text: `Not better after all: ${said}. What is there stays: ${settingsWords(now.settings)}.${unmet}`,
+      text: `Nothing that was tried is better than what is there: ${settingsWords(now.settings)}.${unmet}`,
     };
-  return series?.verdict === "improvement"
+  const instead = `${settingsWords(best.settings)} instead of ${settingsWords(now.settings)}`;
+  if (confirmed === undefined) return { text: `Best, but not measured again: ${instead}.${unmet}` };
+  const { comparison } = confirmed;
+  const stays = `What is there stays: ${settingsWords(now.settings)}.`;
+  const said = `${instead}${shiftWords(comparison)}`;
+  if (hasRegression(comparison)) return { text: `Not better after all: ${said}. ${stays}${unmet}` };
+  if (isUnmet(confirmed.best.recommendation) && !isUnmet(confirmed.now.recommendation))
+    return {
+      text: `Not better after all: ${said}; measured again, it does not surely keep the latency objective. ${stays}`,
+    };
+  return comparison.series[0]?.verdict === "improvement"
     ? { change: best.settings, text: `Better, and not by chance: ${said}.${unmet}` }
     : {
-        text: `Not told apart from what is there: ${said}; the difference is within ${share(confirmed.limit)} or within the noise. What is there stays.${unmet}`,
+        text: `Not told apart from what is there: ${said}; the difference is within ${share(comparison.limit)} or within the noise. ${stays}${unmet}`,
       };
+}
+
+function isUnmet(recommendation: Recommendation | undefined): boolean {
+  return recommendation?.basis === "unmet";
+}
+
+/** With the levels that are another by themselves, which a verdict may rest on. */
+function shiftWords({ series: [series] }: Comparison): string {
+  const shifts = present({ throughput: series?.throughput, p99: series?.p99 });
+  const words = [
+    ...Object.entries(shifts).map(([what, shift]) => `${what} ${shiftText(shift)}`),
+    ...(series?.reasons ?? []),
+  ];
+  return words.length === 0 ? "" : `, measured again: ${words.join(", ")}`;
 }

@@ -17,6 +17,7 @@ import { UserError } from "../../commands/setup/user-error.ts";
 import { loadModels } from "../../core/spec/load.ts";
 import { newestRelease } from "../../core/triton/releases.ts";
 import { checkModel } from "../../core/triton/rules/index.ts";
+import { runCommand, type CommandResult } from "../support/command.ts";
 import { needing, projectRoot, runTool, venvPython } from "../support/tools.ts";
 
 let out = "";
@@ -118,18 +119,31 @@ describe("npm run model:new", () => {
 
   it("takes paths as those who type them mean them, and the project's models where no folder is named", async () => {
     const user = path.dirname(out);
-    const program = path.join(projectRoot, "commands", "run.mjs");
     const python = ["--backend", "python"];
     const asNpm = { npm_lifecycle_event: "model:new", INIT_CWD: user };
-    async function run(cwd: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-      return execa(process.execPath, [program, "model-new", ...args], {
-        cwd,
-        env: { npm_lifecycle_event: undefined, INIT_CWD: undefined, ...env },
-        reject: false,
-      });
+    // Once as people run it.
+    const program = path.join(projectRoot, "commands", "run.mjs");
+    const args = [program, "model-new", "m", ...python, "--out", "models"];
+    const { exitCode } = await execa(process.execPath, args, { cwd: projectRoot, env: asNpm, reject: false });
+    expect(exitCode).toBe(0);
+
+    async function run(
+      cwd: string,
+      args: readonly string[],
+      { npm_lifecycle_event, INIT_CWD }: Partial<typeof asNpm> = {},
+    ): Promise<CommandResult> {
+      vi.stubEnv("npm_lifecycle_event", npm_lifecycle_event);
+      vi.stubEnv("INIT_CWD", INIT_CWD);
+      const before = process.cwd();
+      process.chdir(cwd);
+      try {
+        return await runCommand(main, ...args);
+      } finally {
+        process.chdir(before);
+        vi.unstubAllEnvs();
+      }
     }
-    expect((await run(projectRoot, ["m", ...python, "--out", "models"], asNpm)).exitCode).toBe(0);
-    expect((await run(user, ["n", ...python, "--out", "models"])).exitCode).toBe(0);
+    expect((await run(user, ["n", ...python, "--out", "models"])).code).toBe(0);
     expect(readdirSync(out).sort()).toEqual(["m", "n"]);
     writeFileSync(path.join(user, "mine.onnx"), "no model");
     const onnxArgs = ["o", "--onnx", "mine.onnx", "--out", "models"];

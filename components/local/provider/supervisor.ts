@@ -3,6 +3,7 @@ import path from "node:path";
 import { execa } from "execa";
 import * as z from "zod";
 import { markVariable } from "../../../core/local/mark.ts";
+import { isRunning } from "../../processes.ts";
 import { killMarked, markOf } from "../marks.ts";
 import { removeRemains } from "../remains.ts";
 import { layout, supervisorctl, until, type SupervisorPlace } from "../supervised.ts";
@@ -97,16 +98,7 @@ async function stop(place: SupervisorPlace): Promise<void> {
   const pid = Number(await supervisorctl(place, "pid"));
   if (Number.isInteger(pid) && pid > 0) {
     await supervisorctl(place, "shutdown");
-    await until(60, () => Promise.resolve(isAlive(pid) ? undefined : true));
+    await until(60, () => Promise.resolve(isRunning(pid) ? undefined : true));
   }
   await removeRemains(place.directory);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -172,9 +172,10 @@ describe.skipIf(venvPython.program === undefined)(
     });
 
     it("loses nothing: the spec's YAML gives the same message, or a problem names what has no place", async () => {
-      let equal = 0;
+      let [all, equal] = [0, 0];
       await fc.assert(
         fc.asyncProperty(modelConfigText, async (text) => {
+          all += 1;
           const message = await reader.read(text);
           const imported = importConfigPbtxt(text, "folder", file);
           if ("problems" in imported) {
@@ -192,7 +193,8 @@ describe.skipIf(venvPython.program === undefined)(
         }),
         { numRuns: 400 },
       );
-      expect(equal).toBeGreaterThan(200);
+      // Most have a spec: else the property would say little.
+      expect(equal).toBeGreaterThan(all / 2);
     });
 
     it("accepts of damaged texts only what protobuf accepts", async () => {

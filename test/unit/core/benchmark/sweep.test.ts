@@ -5,7 +5,15 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { compare } from "../../../../core/benchmark/comparison.ts";
 import { recommend } from "../../../../core/benchmark/recommendation.ts";
-import { scoreOf, sweepTable, sweepVerdict, type Tried } from "../../../../core/benchmark/sweep.ts";
+import {
+  confirmedTable,
+  scoreOf,
+  sweepCoverage,
+  sweepTable,
+  sweepVerdict,
+  type Confirmed,
+  type Tried,
+} from "../../../../core/benchmark/sweep.ts";
 import {
   ensembleVariantOf,
   ensemblesAround,
@@ -139,8 +147,10 @@ describe("what a sweep says", () => {
     ...{ place: [4, 0, 0], settings: { ...now.settings, instances: 4 }, score: Number.NEGATIVE_INFINITY },
     obstacle: "instances: no room",
   };
-  const runs = (speed: number) =>
-    compare(benchmarkOf([seriesOf({}, { speed, seed: 5 })]), benchmarkOf([seriesOf()]), 0.05);
+  const runs = (speed: number, best = faster): Confirmed => ({
+    ...{ rounds: 3, now, best },
+    comparison: compare(benchmarkOf([seriesOf({}, { speed, seed: 5 })]), benchmarkOf([seriesOf()]), 0.05),
+  });
 
   it("puts what keeps the objective before all that does not", () => {
     expect(late.score).toBeLessThan(0);
@@ -158,7 +168,28 @@ describe("what a sweep says", () => {
     expect(sweepVerdict([now, faster], runs(1.5))).toMatchObject({ change: faster.settings });
     expect(sweepVerdict([now, faster], runs(1)).change).toBeUndefined();
     expect(sweepVerdict([now, faster], runs(0.6)).text).toMatch(/^Not better after all/);
-    expect(sweepVerdict([faster, now], undefined).text).toMatch(/^Nothing is better/);
+    expect(sweepVerdict([faster, now], undefined).text).toMatch(/^Nothing that was tried is better/);
+    expect(sweepVerdict([now, faster], undefined).text).toMatch(/^Best, but not measured again/);
     expect(sweepVerdict([none], undefined).text).toBe("No settings could be measured.");
+  });
+
+  it("recommends nothing that is beyond the objective when it is measured again, as today's settings are not", () => {
+    const { change, text } = sweepVerdict([now, faster], runs(1.5, late));
+    expect(change).toBeUndefined();
+    expect(text).toMatch(/^Not better after all: .* does not surely keep the latency objective/);
+    const both = sweepVerdict([now, faster], { ...runs(1.5, late), now: late });
+    expect(both).toMatchObject({ change: faster.settings });
+    expect(both.text).toContain("No settings keep the latency objective.");
+    expect(confirmedTable(runs(1.5, late)).rows.map((row) => [row[0], row.at(-1)])).toEqual([
+      ["today", ""],
+      ["best", "beyond the objective"],
+    ]);
+  });
+
+  it("tells what was not tried", () => {
+    expect(sweepCoverage(4, 4, "complete")).toBe("All 4 settings were tried.");
+    expect(sweepCoverage(4, 80, "complete")).toMatch(/^4 of 80 settings were tried; no step/);
+    expect(sweepCoverage(4, 80, "limit")).toContain("--most");
+    expect(sweepCoverage(4, 80, "stopped")).toContain("stopped");
   });
 });
