@@ -7,6 +7,7 @@ import { formatMachine, formatSection, thisMachine, type Section } from "./bench
 import { setupSection } from "./bench/setup.ts";
 import { upSection } from "./bench/up.ts";
 import { stoppable } from "./files/ending.ts";
+import { setUpLoadProgram, vegetaProgram } from "./setup/load-programs.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
@@ -55,18 +56,19 @@ export async function main(args: string[]): Promise<void> {
     if (wanted.includes("setup")) show(await setupSection(options));
     if (wanted.some((part) => part !== "setup")) {
       const { python } = await setUp(["python", "triton", "programs", "engine"]);
+      const programs = { python: python.executable, vegeta: await setUpLoadProgram(vegetaProgram) };
       if (wanted.includes("up") || wanted.includes("llm")) {
         await withPlatform(options, async (platform) => {
           if (wanted.includes("up")) show(await upSection(platform, options));
-          if (wanted.includes("llm")) show(...(await llmSections(platform, python.executable, options)));
+          if (wanted.includes("llm")) show(...(await llmSections(platform, programs, options)));
         });
       }
       if (wanted.includes("balancer") || wanted.includes("batching")) {
         await withPlatform({ ...options, changeModels }, async (platform) => {
           if (wanted.includes("balancer")) {
-            show(...(await balancerSections(platform, python.executable, options)));
+            show(...(await balancerSections(platform, programs, options)));
           }
-          if (wanted.includes("batching")) show(...(await batchingSections(platform, options)));
+          if (wanted.includes("batching")) show(...(await batchingSections(platform, programs, options)));
         });
       }
     }

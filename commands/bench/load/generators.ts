@@ -5,13 +5,13 @@ import { execa } from "execa";
 import type { Protocol } from "../../../core/benchmark/load-options.ts";
 import type { LoadPlan, PlannedSeries } from "../../../core/benchmark/load-plan.ts";
 import { findProgram } from "../../setup/find-program.ts";
-import { setUpGhz } from "../../setup/ghz.ts";
+import { ghzProgram, setUpLoadProgram, vegetaProgram } from "../../setup/load-programs.ts";
 import { UserError } from "../../setup/user-error.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
-import { autocannonGenerator } from "./autocannon.ts";
 import type { LoadGenerator } from "./generator.ts";
 import { ghzGenerator } from "./ghz.ts";
 import { findPerfAnalyzer, perfAnalyzerLimit, type Shell } from "./perf-analyzer.ts";
+import { vegetaGenerator } from "./vegeta.ts";
 
 export const generatorChoices = ["auto", "perf_analyzer", "bundled"] as const;
 export type GeneratorChoice = (typeof generatorChoices)[number];
@@ -45,8 +45,8 @@ export interface GeneratorOptions {
 }
 
 /**
- * What makes the load from this machine: perf_analyzer where it is on PATH and can, else autocannon for HTTP and ghz for gRPC,
- * which is built once. Throws where one is wanted that cannot be used.
+ * What makes the load from this machine: perf_analyzer where it is on PATH and can, else vegeta for HTTP and ghz for gRPC,
+ * each built at its first use. Throws where one is wanted that cannot be used.
  */
 export async function localGenerators(
   { loads }: LoadPlan,
@@ -63,7 +63,7 @@ export async function localGenerators(
       "leave out --generator, or name other models",
     );
   const bundled = all.filter((series) => perfAnalyzer === undefined || limitOf(series) !== undefined);
-  const own = await bundledGenerators(new Set(bundled.map(({ protocol }) => protocol)), endpoint);
+  const own = await bundledGenerators(new Set(bundled.map(({ protocol }) => protocol)));
   return (series) => {
     const generator = (bundled.includes(series) ? undefined : perfAnalyzer) ?? own[series.protocol];
     if (generator === undefined) throw new Error(`nothing makes load over ${series.protocol}`);
@@ -73,16 +73,10 @@ export async function localGenerators(
 
 async function bundledGenerators(
   protocols: ReadonlySet<Protocol>,
-  endpoint: StackEndpoint,
 ): Promise<Partial<Readonly<Record<Protocol, LoadGenerator>>>> {
-  if (protocols.has("http") && endpoint.isEncrypted)
-    throw new UserError(
-      "HTTP over TLS cannot be measured from here: autocannon checks no certificate, and would tell whoever answers the API key",
-      "measure --protocol grpc, which ghz checks, or inside the cluster with --in-cluster",
-    );
   return {
-    http: autocannonGenerator(),
-    ...(protocols.has("grpc") ? { grpc: ghzGenerator(await setUpGhz()) } : {}),
+    ...(protocols.has("http") ? { http: vegetaGenerator(await setUpLoadProgram(vegetaProgram)) } : {}),
+    ...(protocols.has("grpc") ? { grpc: ghzGenerator(await setUpLoadProgram(ghzProgram)) } : {}),
   };
 }
 
