@@ -37,7 +37,7 @@ export async function httpLoad({ vegeta, urls, callers, limit, ...job }: HttpJob
 }
 
 /** Times count from the begin of the first call. */
-function loadOf(calls: readonly Call[]): Load {
+export function loadOf(calls: readonly Call[]): Load {
   const { from } = windowOf(calls);
   const answered = calls.filter(({ failure }) => failure === undefined);
   return {

@@ -71,6 +71,13 @@ export async function localGenerators(
   };
 }
 
+/** All that are here, whatever each is best for. */
+export async function everyGenerator(signal: AbortSignal): Promise<readonly LoadGenerator[]> {
+  const perfAnalyzer = await perfAnalyzerOnPath(signal);
+  const own = await bundledGenerators(new Set(["http", "grpc"]));
+  return [perfAnalyzer, own.http, own.grpc].filter((generator) => generator !== undefined);
+}
+
 async function bundledGenerators(
   protocols: ReadonlySet<Protocol>,
 ): Promise<Partial<Readonly<Record<Protocol, LoadGenerator>>>> {
@@ -94,11 +101,14 @@ async function perfAnalyzerHere(
       "leave out --generator, or measure inside the cluster with --in-cluster",
     );
   }
-  const found =
-    findProgram("perf_analyzer") === undefined ? undefined : await findPerfAnalyzer(thisMachine, { signal });
+  const found = await perfAnalyzerOnPath(signal);
   if (found !== undefined || choice === "auto") return found;
   throw new UserError(
     "There is no perf_analyzer on PATH that runs",
     "it is in NVIDIA's image nvcr.io/nvidia/tritonserver:<release>-py3-sdk; or leave out --generator",
   );
+}
+
+async function perfAnalyzerOnPath(signal: AbortSignal): Promise<LoadGenerator | undefined> {
+  return findProgram("perf_analyzer") === undefined ? undefined : findPerfAnalyzer(thisMachine, { signal });
 }
