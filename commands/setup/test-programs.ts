@@ -3,7 +3,7 @@ import { findGoProgram, type GoProgram } from "./go-program.ts";
 import { vegetaProgram } from "./load-programs.ts";
 import type { Places } from "./places.ts";
 
-/** Programs that tests run, and no server; absolute paths. */
+/** Programs that tests run beside those of the platform; absolute paths. */
 export interface TestPrograms {
   /** What they look at pages with. */
   readonly chromium: string;

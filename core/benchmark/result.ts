@@ -73,6 +73,7 @@ const payloadSchema = z.object({
 });
 
 const generatorSchema = z.object({
+  /** autocannon made HTTP load before vegeta did. */
   name: z.enum(["perf_analyzer", "ghz", "vegeta", "autocannon", "aiperf"]),
   version: text,
   /** Where the load came from: `this machine`, or the node of the cluster's pod. */

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { parseRecord } from "../../commands/bench/load/aiperf.ts";
 import { parseGhz } from "../../commands/bench/load/ghz.ts";
 import { parseExport } from "../../commands/bench/load/perf-analyzer.ts";
 import { callOf, parseResult } from "../../commands/bench/load/vegeta.ts";
@@ -46,6 +47,22 @@ describe("load generators", () => {
       latencyMs: 6.578612,
     });
     expect(calls.map(({ failure }) => failure)).toEqual([undefined, "503", "connection", "timeout"]);
+  });
+
+  it("aiperf: the end and the status of every call", () => {
+    const calls = recorded("aiperf-0.13.jsonl").trim().split("\n").map(parseRecord);
+    expect(calls[0]?.latencyMs).toBe(27.628472);
+    expect(calls[0]?.endedAt).toBeCloseTo(1795921437692.206, 2);
+    // Without a text in its answer a call has failed for AIPerf.
+    expect(calls.map(({ failure }) => failure)).toEqual([
+      undefined,
+      "503",
+      "connection",
+      "timeout",
+      "error",
+      undefined,
+    ]);
+    expect(calls[3]?.latencyMs).toBeGreaterThan(2000);
   });
 
   it("ghz: nothing where no call ended", () => {

@@ -8,12 +8,13 @@ import { findProgram } from "../../setup/find-program.ts";
 import { ghzProgram, setUpLoadProgram, vegetaProgram } from "../../setup/load-programs.ts";
 import { UserError } from "../../setup/user-error.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
+import { aiperfHere } from "./aiperf.ts";
 import type { LoadGenerator } from "./generator.ts";
 import { ghzGenerator } from "./ghz.ts";
 import { findPerfAnalyzer, perfAnalyzerLimit, type Shell } from "./perf-analyzer.ts";
 import { vegetaGenerator } from "./vegeta.ts";
 
-export const generatorChoices = ["auto", "perf_analyzer", "bundled"] as const;
+export const generatorChoices = ["auto", "perf_analyzer", "bundled", "aiperf"] as const;
 export type GeneratorChoice = (typeof generatorChoices)[number];
 
 /** Programs of this machine, each run in a folder of its own. */
@@ -52,8 +53,12 @@ export async function localGenerators(
   { loads }: LoadPlan,
   { endpoint, choice, replicasOf, signal }: GeneratorOptions,
 ): Promise<(series: PlannedSeries) => LoadGenerator> {
-  const perfAnalyzer = await perfAnalyzerHere(endpoint, choice, signal);
   const all = loads.flatMap(({ series }) => series);
+  if (choice === "aiperf") {
+    const aiperf = await aiperfHere(all, endpoint);
+    return () => aiperf;
+  }
+  const perfAnalyzer = await perfAnalyzerHere(endpoint, choice, signal);
   const limitOf = (series: PlannedSeries): string | undefined =>
     perfAnalyzerLimit(series, replicasOf(series.model.server));
   const limited = all.find((series) => limitOf(series) !== undefined);
@@ -89,7 +94,7 @@ async function bundledGenerators(
 
 async function perfAnalyzerHere(
   { apiKey }: StackEndpoint,
-  choice: GeneratorChoice,
+  choice: Exclude<GeneratorChoice, "aiperf">,
   signal: AbortSignal,
 ): Promise<LoadGenerator | undefined> {
   if (choice === "bundled") return undefined;
