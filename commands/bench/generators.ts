@@ -6,7 +6,7 @@ import { ProblemsError, refuse } from "../../core/spec/problem.ts";
 import { stackName } from "../local/home.ts";
 import { findRunning } from "../local/running.ts";
 import { grpcLoad } from "./grpc-load.ts";
-import { loadOf, type Limit } from "./http-load.ts";
+import { loadOf } from "./http-load.ts";
 import { everyGenerator } from "./load/generators.ts";
 import { benchTarget } from "./load/target.ts";
 import type { BenchPlatform } from "./platform.ts";
@@ -24,7 +24,7 @@ const callsPerSecond = 200;
 
 interface Generator {
   readonly name: string;
-  readonly load: (callers: number, limit: Limit) => Promise<Load>;
+  readonly load: (callers: number, calls: number) => Promise<Load>;
 }
 
 /** One round of one generator. */
@@ -47,27 +47,33 @@ export async function generatorSections(
   const [http = ""] = straight.http;
   const [grpc = ""] = straight.grpc;
   const endpoint = { http, grpc, isEncrypted: false, tls: {} };
-  const own = (await everyGenerator(signal)).map(async ({ name, protocols, run }) =>
-    (await seriesOf()).flatMap((series): Generator[] =>
-      protocols.includes(series.protocol)
-        ? [
-            {
-              name: `${name}, ${series.protocol === "http" ? "HTTP" : "gRPC"}`,
-              load: async (callers, limit) => {
-                const bound = "calls" in limit ? { requests: limit.calls } : limit;
-                return loadOf(await run({ series, endpoint, concurrency: callers, bound, signal }));
-              },
-            },
-          ]
-        : [],
-    ),
+  const planned = await plannedSeries();
+  const own = (await everyGenerator(signal)).flatMap(({ name, protocols, run }) =>
+    planned
+      .filter(({ protocol }) => protocols.includes(protocol))
+      .map((series): Generator => ({
+        name: `${name}, ${series.protocol === "http" ? "HTTP" : "gRPC"}`,
+        load: async (callers, calls) =>
+          loadOf(await run({ series, endpoint, concurrency: callers, bound: { requests: calls }, signal })),
+      })),
   );
   const asyncio: Generator = {
     name: "Triton's asyncio client, gRPC",
-    load: (callers, limit) =>
-      grpcLoad({ python, target: grpc, model, headers: {}, inputs: inputsOf(model), callers, limit, signal }),
+    load: (callers, calls) => {
+      const limit = { calls };
+      return grpcLoad({
+        python,
+        target: grpc,
+        model,
+        headers: {},
+        inputs: inputsOf(model),
+        callers,
+        limit,
+        signal,
+      });
+    },
   };
-  const generators = [...(await Promise.all(own)).flat(), asyncio];
+  const generators = [...own, asyncio];
   const triton = await processOf(description.servers.find(({ name }) => name === server)?.replicas[0]?.name);
   const calls = Math.ceil(seconds * callsPerSecond);
   const sections: Section[] = [];
@@ -96,7 +102,7 @@ export async function generatorSections(
 }
 
 /** The model by both protocols, one row to a call. */
-async function seriesOf(): Promise<readonly PlannedSeries[]> {
+async function plannedSeries(): Promise<readonly PlannedSeries[]> {
   const target = await benchTarget({ target: stackName, inCluster: false });
   const load = parseLoad({ model: [model], "batch-size": "1" });
   if ("problems" in load) throw new ProblemsError(load.problems);
@@ -118,9 +124,9 @@ async function measureRound(
   { callers, calls, triton }: { readonly callers: number; readonly calls: number; readonly triton: number },
 ): Promise<Round> {
   const before = endedChildrenSeconds();
-  await load(callers, { calls: callers });
+  await load(callers, callers);
   const [started, tritonBefore] = [endedChildrenSeconds(), treeSeconds(triton)];
-  const made = await load(callers, { calls });
+  const made = await load(callers, calls);
   const [ended, tritonAfter] = [endedChildrenSeconds(), treeSeconds(triton)];
   return {
     summary: summariseAll(made),
