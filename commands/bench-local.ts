@@ -1,27 +1,30 @@
 import { parseArgs } from "node:util";
 import { balancerSections } from "./bench/balancer.ts";
 import { addBatchingTwins, batchingSections } from "./bench/batching.ts";
+import { generatorSections } from "./bench/generators.ts";
 import { llmSections } from "./bench/llm.ts";
 import { withPlatform } from "./bench/platform.ts";
 import { formatMachine, formatSection, thisMachine, type Section } from "./bench/report.ts";
 import { setupSection } from "./bench/setup.ts";
 import { upSection } from "./bench/up.ts";
 import { stoppable } from "./files/ending.ts";
+import { setUpLoadProgram, vegetaProgram } from "./setup/load-programs.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
-const parts = ["setup", "up", "balancer", "batching", "llm"] as const;
+const parts = ["setup", "up", "balancer", "batching", "llm", "generators"] as const;
 type Part = (typeof parts)[number];
 
-/** A fresh set-up takes minutes and downloads everything anew: only where it is asked for. */
+/** Only where they are asked for: a fresh set-up takes minutes and downloads everything anew, and generators are built. */
 const usual: readonly Part[] = ["up", "balancer", "batching", "llm"];
 
 const help = `Measures this machine: npm run bench:local [-- options]
-  --only <part>      ${parts.join(", ")}; may be given several times (default: all but setup)
-  --seconds <n>      how long each way is measured, over all rounds (llm: in each), 1 to 600 (default: 10)
+  --only <part>      ${parts.join(", ")}; may be given several times (default: all but setup and generators)
+  --seconds <n>      how long each way is measured, over all rounds (llm: in each;
+                     generators: 200 calls in each for a second), 1 to 600 (default: 10)
   --json             prints the figures as JSON`;
 
-/** `npm run bench:local`: what set-up, balancer, batching and LLM proxy cost here. Runs a platform of its own. */
+/** `npm run bench:local`: what set-up, balancer, batching, LLM proxy and load generators cost here. Runs a platform of its own. */
 export async function main(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -55,18 +58,22 @@ export async function main(args: string[]): Promise<void> {
     if (wanted.includes("setup")) show(await setupSection(options));
     if (wanted.some((part) => part !== "setup")) {
       const { python } = await setUp(["python", "triton", "programs", "engine"]);
-      if (wanted.includes("up") || wanted.includes("llm")) {
+      const programs = { python: python.executable, vegeta: await setUpLoadProgram(vegetaProgram) };
+      if (wanted.includes("up") || wanted.includes("llm") || wanted.includes("generators")) {
         await withPlatform(options, async (platform) => {
           if (wanted.includes("up")) show(await upSection(platform, options));
-          if (wanted.includes("llm")) show(...(await llmSections(platform, python.executable, options)));
+          if (wanted.includes("llm")) show(...(await llmSections(platform, programs, options)));
+          if (wanted.includes("generators")) {
+            show(...(await generatorSections(platform, programs, options)));
+          }
         });
       }
       if (wanted.includes("balancer") || wanted.includes("batching")) {
         await withPlatform({ ...options, changeModels }, async (platform) => {
           if (wanted.includes("balancer")) {
-            show(...(await balancerSections(platform, python.executable, options)));
+            show(...(await balancerSections(platform, programs, options)));
           }
-          if (wanted.includes("batching")) show(...(await batchingSections(platform, options)));
+          if (wanted.includes("batching")) show(...(await batchingSections(platform, programs, options)));
         });
       }
     }

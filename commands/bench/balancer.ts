@@ -2,7 +2,7 @@ import type { BenchPlatform } from "./platform.ts";
 import { grpcLoad } from "./grpc-load.ts";
 import { httpLoad } from "./http-load.ts";
 import { withNginx } from "./nginx.ts";
-import { race, type Contestant, type RaceOptions } from "./race.ts";
+import { race, type Contestant, type LoadPrograms, type RaceOptions } from "./race.ts";
 import { raceRows, type Section } from "./report.ts";
 import { inferUrl, inputsOf, serverOf, straightTo } from "./targets.ts";
 
@@ -12,7 +12,7 @@ const model = "text-labels";
 /** What the balancer costs: the same calls to the Tritons themselves, through HAProxy, and through nginx. */
 export async function balancerSections(
   { description, ports, folder }: BenchPlatform,
-  python: string,
+  { vegeta, python }: LoadPrograms,
   options: RaceOptions,
 ): Promise<Section[]> {
   const { signal } = options;
@@ -29,7 +29,7 @@ export async function balancerSections(
         name,
         load: (seconds) => {
           const urls = bases.map((base) => inferUrl(base, model));
-          return httpLoad({ urls, body, callers, limit: { seconds }, signal });
+          return httpLoad({ vegeta, urls, body, callers, limit: { seconds }, signal });
         },
       });
       const grpc = (callers: number, name: string, target: string): Contestant => ({

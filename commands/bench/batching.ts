@@ -1,6 +1,6 @@
 import { httpLoad } from "./http-load.ts";
 import type { BenchPlatform } from "./platform.ts";
-import { race, type RaceOptions } from "./race.ts";
+import { race, type LoadPrograms, type RaceOptions } from "./race.ts";
 import { raceRows, type Section } from "./report.ts";
 import { inferUrl, inputsOf, serverOf, straightTo } from "./targets.ts";
 import { addTwin, twinOf } from "./twins.ts";
@@ -19,6 +19,7 @@ export function addBatchingTwins(folder: string): void {
  */
 export async function batchingSections(
   { description }: BenchPlatform,
+  { vegeta }: Pick<LoadPrograms, "vegeta">,
   options: RaceOptions,
 ): Promise<Section[]> {
   const { signal } = options;
@@ -32,7 +33,7 @@ export async function batchingSections(
     ].map(({ name, served }) => ({
       name,
       load: (seconds: number) =>
-        httpLoad({ urls: [inferUrl(base, served)], body, callers, limit: { seconds }, signal }),
+        httpLoad({ vegeta, urls: [inferUrl(base, served)], body, callers, limit: { seconds }, signal }),
     }));
     const results = await race(contestants, options);
     const names = contestants.map(({ name }) => name);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { grpcLoad } from "./grpc-load.ts";
 import { httpLoad, type Limit } from "./http-load.ts";
 import type { BenchPlatform } from "./platform.ts";
-import { turn, type RaceOptions } from "./race.ts";
+import { turn, type LoadPrograms, type RaceOptions } from "./race.ts";
 import { figures, type Cell, type Section } from "./report.ts";
 import { medianOf, ratioOf, summarise, summariseAll, type Load, type Summary } from "./statistics.ts";
 import { inferUrl, serverOf, straightTo } from "./targets.ts";
@@ -33,7 +33,7 @@ interface Way {
 /** The LLM proxy in front of the platform's own simulator, which answers after a set time. */
 export async function llmSections(
   { description, ports }: BenchPlatform,
-  python: string,
+  { vegeta, python }: LoadPrograms,
   options: RaceOptions,
 ): Promise<Section[]> {
   const { signal } = options;
@@ -45,6 +45,7 @@ export async function llmSections(
     name,
     load: (prompt, callers, limit) =>
       httpLoad({
+        vegeta,
         urls: [inferUrl(base, model)],
         body: JSON.stringify({ inputs: promptInput(prompt) }),
         callers,
@@ -72,6 +73,7 @@ export async function llmSections(
     name: "the simulator itself, HTTP",
     load: (prompt, callers, limit) =>
       httpLoad({
+        vegeta,
         urls: [`${simulator}/v1/chat/completions`],
         body: JSON.stringify({ model: "simulator", messages: [{ role: "user", content: prompt }] }),
         callers,

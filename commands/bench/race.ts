@@ -1,3 +1,5 @@
+import type { GrpcJob } from "./grpc-load.ts";
+import type { HttpJob } from "./http-load.ts";
 import type { Observer } from "./platform.ts";
 import { summarise, type Load, type Summary } from "./statistics.ts";
 
@@ -6,6 +8,9 @@ export interface Contestant {
   readonly name: string;
   readonly load: (seconds: number) => Promise<Load>;
 }
+
+/** What makes the load. */
+export type LoadPrograms = Pick<HttpJob, "vegeta"> & Pick<GrpcJob, "python">;
 
 export interface RaceOptions extends Observer {
   /** How long each contestant runs in all, over all rounds. */

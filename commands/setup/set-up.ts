@@ -2,7 +2,7 @@ import { createInterface } from "node:readline/promises";
 import process from "node:process";
 import { checkCluster, readyCluster, type ClusterTools } from "./cluster.ts";
 import { prepareEngine, readyEngine, type Engine } from "./engine.ts";
-import { buildGoProgram, findGoProgram } from "./go-program.ts";
+import { buildGoProgram } from "./go-program.ts";
 import { findInterpreter, minorOf, type Interpreter } from "./interpreter.ts";
 import { withLock } from "./lock.mjs";
 import {
@@ -21,7 +21,7 @@ import { readyPrograms, requirePrograms, type Programs } from "./programs.ts";
 import { preparePython, readyPython, sitePackagesIn, type Python } from "./python.ts";
 import type { Report } from "./run-program.ts";
 import { isAttended, runSteps, type Step } from "./steps.ts";
-import { amtoolProgram, readyTestPrograms, type TestPrograms } from "./test-programs.ts";
+import { missingTestBuilds, readyTestPrograms, type TestPrograms } from "./test-programs.ts";
 import { prepareTriton, readyTriton, type Triton } from "./triton.ts";
 
 export type { ClusterTools } from "./cluster.ts";
@@ -137,8 +137,10 @@ async function prepare(needs: readonly Need[], wanted: Wanted, places: Places, y
       run: (report) => installPackages(packages, report),
     });
   }
-  if (wanted.testPrograms && findGoProgram(amtoolProgram, places) === undefined) {
-    steps.push({ title: "amtool", run: (report) => buildGoProgram(amtoolProgram, places, report) });
+  if (wanted.testPrograms) {
+    for (const program of missingTestBuilds(places)) {
+      steps.push({ title: program.name, run: (report) => buildGoProgram(program, places, report) });
+    }
   }
   if (lacksPrograms) {
     steps.push({ title: "HAProxy and Prometheus", run: () => Promise.resolve(requirePrograms()) });

@@ -1,8 +1,9 @@
 import { findProgram } from "./find-program.ts";
 import { findGoProgram, type GoProgram } from "./go-program.ts";
+import { vegetaProgram } from "./load-programs.ts";
 import type { Places } from "./places.ts";
 
-/** Programs that tests alone run; absolute paths. */
+/** Programs that tests run beside those of the platform; absolute paths. */
 export interface TestPrograms {
   /** What they look at pages with. */
   readonly chromium: string;
@@ -10,14 +11,18 @@ export interface TestPrograms {
   readonly rclone: string;
   /** What judges Alertmanager's configs. */
   readonly amtool: string;
+  /** What makes load over HTTP. */
+  readonly vegeta: string;
 }
 
 export function readyTestPrograms(places: Places): TestPrograms | undefined {
   const chromium = findChromium();
   const rclone = findProgram("rclone");
   const amtool = findGoProgram(amtoolProgram, places);
-  if (chromium === undefined || rclone === undefined || amtool === undefined) return undefined;
-  return { chromium, rclone, amtool };
+  const vegeta = findGoProgram(vegetaProgram, places);
+  if (chromium === undefined || rclone === undefined || amtool === undefined || vegeta === undefined)
+    return undefined;
+  return { chromium, rclone, amtool, vegeta };
 }
 
 /** By Debian's name, then by those of others. */
@@ -32,6 +37,11 @@ export function missingTestPackages(): readonly string[] {
     ...(findChromium() === undefined ? ["chromium"] : []),
     ...(findProgram("rclone") === undefined ? ["rclone"] : []),
   ];
+}
+
+/** Those of them that are built here. */
+export function missingTestBuilds(places: Places): readonly GoProgram[] {
+  return [amtoolProgram, vegetaProgram].filter((program) => findGoProgram(program, places) === undefined);
 }
 
 /** Alertmanager's, for its configs. Debian 12 has 0.25, which knows no `url_file` of a webhook. */

@@ -10,6 +10,10 @@ export interface Access {
   readonly tls: { readonly ca?: string; readonly certificate?: string; readonly key?: string };
 }
 
+/** What to do where the balancer's certificate, or a client's, is not believed. */
+export const certificateHint =
+  "name the authorities that signed the balancer's certificate with --ca, and a client's own certificate with --cert and --key where it asks for one";
+
 /** Options of commands that call a balancer, for `parseArgs`. */
 export const accessOptions = {
   /** The file holds the key and nothing else. Default: the file that `TRITON_PLATFORM_API_KEY_FILE` names. */

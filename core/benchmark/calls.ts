@@ -71,3 +71,10 @@ export function failedShare(points: readonly Pick<Point, "requests" | "failures"
   const all = points.reduce((sum, { requests }) => sum + requests, failed);
   return all === 0 ? 1 : failed / all;
 }
+
+/** Milliseconds since 1970 of a time as Go writes it, with nanoseconds, of which Date keeps milliseconds alone. */
+export function millisecondsOf(timestamp: string): number {
+  const [, whole = timestamp, fraction = "0", zone = ""] =
+    /^([^.]+)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(timestamp) ?? [];
+  return Date.parse(`${whole}${zone}`) + Number(`0.${fraction}`) * 1000;
+}

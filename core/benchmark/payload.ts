@@ -7,6 +7,7 @@ import type { InputSpec, ModelSpec } from "../spec/model.ts";
 import { formatPath, type Problem } from "../spec/problem.ts";
 import {
   dataTypeOf,
+  decodeValues,
   elements,
   encodeValues,
   wireType,
@@ -236,6 +237,19 @@ export function httpRequest({ inputs }: Payload): {
     },
     body: Buffer.concat([head, ...inputs.map(({ bytes }) => bytes)]),
   };
+}
+
+/** A request over HTTP as JSON alone, for a client that sends nothing else. Throws where an input's type has no JSON. */
+export function jsonRequest({ inputs }: Payload): object {
+  return {
+    inputs: inputs.map(({ bytes, ...tensor }) => ({ ...tensor, data: valuesOf({ ...tensor, bytes }) })),
+  };
+}
+
+function valuesOf({ datatype, bytes }: WireTensor): readonly TensorValue[] {
+  const dataType = dataTypeOf(datatype);
+  if (dataType === undefined) throw new RangeError(`${datatype} is no datatype of KServe v2`);
+  return decodeValues(dataType, bytes);
 }
 
 /** The definition of the call, as a file: some load generators read it themselves. */

@@ -73,7 +73,8 @@ const payloadSchema = z.object({
 });
 
 const generatorSchema = z.object({
-  name: z.enum(["perf_analyzer", "ghz", "autocannon", "aiperf"]),
+  /** autocannon made HTTP load before vegeta did. */
+  name: z.enum(["perf_analyzer", "ghz", "vegeta", "autocannon", "aiperf"]),
   version: text,
   /** Where the load came from: `this machine`, or the node of the cluster's pod. */
   from: text,

@@ -50,25 +50,89 @@ export function encodeValues(dataType: DataType, values: readonly TensorValue[])
   return bytes;
 }
 
+/**
+ * The values of a tensor's bytes, the other way round, for JSON. Throws where JSON has none of that type: FP16 and BF16 (KServe
+ * v2, "Tensor Data").
+ */
+export function decodeValues(dataType: DataType, bytes: Buffer): readonly TensorValue[] {
+  if (dataType === "STRING") {
+    const texts: string[] = [];
+    for (let at = 0; at < bytes.length;) {
+      const end = at + 4 + bytes.readUInt32LE(at);
+      texts.push(bytes.toString("utf8", at + 4, end));
+      at = end;
+    }
+    return texts;
+  }
+  const { size, read } = codecs[dataType];
+  if (read === undefined) throw new RangeError(`JSON has no ${dataType}`);
+  return Array.from({ length: bytes.length / size }, (_, i) => read(bytes, i * size));
+}
+
 interface Codec {
   /** Bytes of one value. */
   readonly size: number;
   readonly write: (bytes: Buffer, value: number, at: number) => unknown;
+  readonly read?: (bytes: Buffer, at: number) => number | boolean;
 }
 
 const codecs: Readonly<Record<Exclude<DataType, "STRING">, Codec>> = {
-  BOOL: { size: 1, write: (bytes, value, at) => bytes.writeUInt8(value === 0 ? 0 : 1, at) },
-  UINT8: { size: 1, write: (bytes, value, at) => bytes.writeUInt8(value, at) },
-  UINT16: { size: 2, write: (bytes, value, at) => bytes.writeUInt16LE(value, at) },
-  UINT32: { size: 4, write: (bytes, value, at) => bytes.writeUInt32LE(value, at) },
-  UINT64: { size: 8, write: (bytes, value, at) => bytes.writeBigUInt64LE(BigInt(value), at) },
-  INT8: { size: 1, write: (bytes, value, at) => bytes.writeInt8(value, at) },
-  INT16: { size: 2, write: (bytes, value, at) => bytes.writeInt16LE(value, at) },
-  INT32: { size: 4, write: (bytes, value, at) => bytes.writeInt32LE(value, at) },
-  INT64: { size: 8, write: (bytes, value, at) => bytes.writeBigInt64LE(BigInt(value), at) },
+  BOOL: {
+    size: 1,
+    write: (bytes, value, at) => bytes.writeUInt8(value === 0 ? 0 : 1, at),
+    read: (bytes, at) => bytes.readUInt8(at) !== 0,
+  },
+  UINT8: {
+    size: 1,
+    write: (bytes, value, at) => bytes.writeUInt8(value, at),
+    read: (bytes, at) => bytes.readUInt8(at),
+  },
+  UINT16: {
+    size: 2,
+    write: (bytes, value, at) => bytes.writeUInt16LE(value, at),
+    read: (bytes, at) => bytes.readUInt16LE(at),
+  },
+  UINT32: {
+    size: 4,
+    write: (bytes, value, at) => bytes.writeUInt32LE(value, at),
+    read: (bytes, at) => bytes.readUInt32LE(at),
+  },
+  UINT64: {
+    size: 8,
+    write: (bytes, value, at) => bytes.writeBigUInt64LE(BigInt(value), at),
+    read: (bytes, at) => Number(bytes.readBigUInt64LE(at)),
+  },
+  INT8: {
+    size: 1,
+    write: (bytes, value, at) => bytes.writeInt8(value, at),
+    read: (bytes, at) => bytes.readInt8(at),
+  },
+  INT16: {
+    size: 2,
+    write: (bytes, value, at) => bytes.writeInt16LE(value, at),
+    read: (bytes, at) => bytes.readInt16LE(at),
+  },
+  INT32: {
+    size: 4,
+    write: (bytes, value, at) => bytes.writeInt32LE(value, at),
+    read: (bytes, at) => bytes.readInt32LE(at),
+  },
+  INT64: {
+    size: 8,
+    write: (bytes, value, at) => bytes.writeBigInt64LE(BigInt(value), at),
+    read: (bytes, at) => Number(bytes.readBigInt64LE(at)),
+  },
   FP16: { size: 2, write: (bytes, value, at) => bytes.writeUInt16LE(halfBits(value), at) },
-  FP32: { size: 4, write: (bytes, value, at) => bytes.writeFloatLE(value, at) },
-  FP64: { size: 8, write: (bytes, value, at) => bytes.writeDoubleLE(value, at) },
+  FP32: {
+    size: 4,
+    write: (bytes, value, at) => bytes.writeFloatLE(value, at),
+    read: (bytes, at) => bytes.readFloatLE(at),
+  },
+  FP64: {
+    size: 8,
+    write: (bytes, value, at) => bytes.writeDoubleLE(value, at),
+    read: (bytes, at) => bytes.readDoubleLE(at),
+  },
   BF16: { size: 2, write: (bytes, value, at) => bytes.writeUInt16LE(brainBits(value), at) },
 };
 

@@ -273,7 +273,7 @@ describe.skipIf(missing.length > 0)(
       const { series, environment } = benchmarkSchema.parse(
         JSON.parse(readFileSync(path.join(out, file), "utf8")),
       );
-      expect(environment).toMatchObject({ target: "local", generator: { name: "autocannon" } });
+      expect(environment).toMatchObject({ target: "local", generator: { name: "vegeta" } });
       expect(series).toMatchObject([{ model: "text-labels", server: "gpu", replicas: 2, instances: 1 }]);
       expect(series[0]?.points.map(({ concurrency }) => concurrency)).toEqual([1, 4]);
       for (const { requests, failures, latency, server } of series[0]?.points ?? []) {

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import { findGoProgram } from "../../commands/setup/go-program.ts";
+import { vegetaProgram } from "../../commands/setup/load-programs.ts";
 import { placesIn } from "../../commands/setup/places.ts";
 import { amtoolProgram, findChromium } from "../../commands/setup/test-programs.ts";
 
@@ -24,6 +25,7 @@ export const haproxy: Tool = { name: "haproxy", program: onPath("haproxy") };
 export const openssl: Tool = { name: "openssl", program: onPath("openssl") };
 export const promtool: Tool = { name: "promtool", program: onPath("promtool") };
 export const amtool: Tool = { name: "amtool", program: findGoProgram(amtoolProgram, placesIn(projectRoot)) };
+export const vegeta: Tool = { name: "vegeta", program: findGoProgram(vegetaProgram, placesIn(projectRoot)) };
 export const chromium: Tool = { name: "chromium", program: findChromium() };
 
 /** Name of a suite that needs a tool: where the tool is missing, the skipped suite says which. */

@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { parseRecord } from "../../commands/bench/load/aiperf.ts";
 import { parseGhz } from "../../commands/bench/load/ghz.ts";
 import { parseExport } from "../../commands/bench/load/perf-analyzer.ts";
+import { callOf, parseResult } from "../../commands/bench/load/vegeta.ts";
 import { newId } from "../../commands/bench/load/result-file.ts";
 import { measured, windowOf, type Call } from "../../core/benchmark/calls.ts";
 import { gpuUse, parseMetrics, serverSide, type MetricsPage } from "../../core/benchmark/counters.ts";
@@ -34,6 +36,33 @@ describe("load generators", () => {
       latencyMs: 4.315789,
     });
     expect(calls.flatMap(({ failure }) => failure ?? [])).toEqual(["DEADLINE_EXCEEDED", "DEADLINE_EXCEEDED"]);
+  });
+
+  it("vegeta: the end and the status of every call, and no call where none was left to make", () => {
+    const lines = recorded("vegeta-12.13.jsonl").trim().split("\n");
+    const calls = lines.flatMap((line) => callOf(parseResult(line)) ?? []);
+    expect(lines).toHaveLength(5);
+    expect(calls[0]).toEqual({
+      endedAt: Date.parse("2026-11-29T02:42:43Z") + 393.439671 + 6.578612,
+      latencyMs: 6.578612,
+    });
+    expect(calls.map(({ failure }) => failure)).toEqual([undefined, "503", "connection", "timeout"]);
+  });
+
+  it("aiperf: the end and the status of every call", () => {
+    const calls = recorded("aiperf-0.13.jsonl").trim().split("\n").map(parseRecord);
+    expect(calls[0]?.latencyMs).toBe(27.628472);
+    expect(calls[0]?.endedAt).toBeCloseTo(1795921437692.206, 2);
+    // Without a text in its answer a call has failed for AIPerf.
+    expect(calls.map(({ failure }) => failure)).toEqual([
+      undefined,
+      "503",
+      "connection",
+      "timeout",
+      "error",
+      undefined,
+    ]);
+    expect(calls[3]?.latencyMs).toBeGreaterThan(2000);
   });
 
   it("ghz: nothing where no call ended", () => {

@@ -1,5 +1,8 @@
-import { expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { describe, expect, it, test } from "vitest";
 import { blockSize, findFreeBlock, portsFrom } from "../../commands/bench/ports.ts";
+import { endedChildrenSeconds, parseStat, treeSeconds } from "../../commands/bench/processor-time.ts";
 import { turn } from "../../commands/bench/race.ts";
 import { formatCell, formatSection, processorName, raceRows } from "../../commands/bench/report.ts";
 import { setupRows } from "../../commands/bench/setup.ts";
@@ -99,4 +102,24 @@ test("twins: the same spec without batching", () => {
 test("the processor's name comes from /proc/cpuinfo, and is the architecture where that has none", () => {
   expect(processorName("processor\t: 0\nmodel name\t: AMD EPYC 9B14\nflags\t: fpu\n")).toBe("AMD EPYC 9B14");
   expect(processorName("processor\t: 0\nBogoMIPS\t: 50.00\n")).toMatch(/^[a-z0-9]+$/);
+});
+
+describe("processor time", () => {
+  it("is read from /proc/<pid>/stat, whatever the program is called", () => {
+    const text = "42 (a) b (c)) S 7 42 42 0 -1 4194304 100 0 0 0 250 50 1000 25 20 0 4 0 9000 1 2 3";
+    expect(parseStat(text)).toEqual({ parent: 7, own: 3, ended: 10.25 });
+  });
+
+  it("is that of a tree of processes, and of children that have ended", async () => {
+    const busy = `const end = process.cpuUsage().user + 3e5; while (process.cpuUsage().user < end);`;
+    const nested = `require("node:child_process").execFileSync(process.execPath, ["-e", ${JSON.stringify(busy)}]);`;
+    const before = endedChildrenSeconds();
+    const child = spawn(process.execPath, ["-e", `${nested} process.stdin.resume(); console.log("done")`]);
+    await once(child.stdout, "data");
+    expect(treeSeconds(child.pid ?? 0)).toBeGreaterThan(0.25);
+    expect(treeSeconds(process.pid)).toBeGreaterThan(treeSeconds(child.pid ?? 0));
+    child.stdin.end();
+    await once(child, "exit");
+    expect(endedChildrenSeconds() - before).toBeGreaterThan(0.25);
+  });
 });

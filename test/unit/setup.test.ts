@@ -18,7 +18,7 @@ import { oldestGo } from "../../commands/setup/engine-build.ts";
 import { installFiles, releaseFiles } from "../../commands/setup/engine-download.ts";
 import { engineFolder, engineProblem, engineVersion, oldestEngine } from "../../commands/setup/engine.ts";
 import { findProgram, findPrograms } from "../../commands/setup/find-program.ts";
-import { ghzProgram } from "../../commands/setup/ghz.ts";
+import { ghzProgram, vegetaProgram } from "../../commands/setup/load-programs.ts";
 import { isSufficientGo, pypiGo } from "../../commands/setup/go.ts";
 import { isSupportedPython, isSystemPython } from "../../commands/setup/interpreter.ts";
 import { withLock } from "../../commands/setup/lock.mjs";
@@ -293,11 +293,13 @@ describe("the engine", () => {
   });
 });
 
-describe.each([amtoolProgram, ghzProgram])("$name", (program) => {
+describe.each([amtoolProgram, ghzProgram, vegetaProgram])("$name", (program) => {
   it("is built in the version it is named by, by the Go that go.mod asks for", () => {
     const mod = readFileSync(path.join(projectRoot, "commands/setup", program.name, "go.mod"), "utf8");
-    const module = program.package.split("/").slice(0, 3).join("/");
-    expect(mod).toContain(`${module} v${program.version}`);
+    const required = [...mod.matchAll(/^(?:require|\t)\s*(\S+) v(\S+)/gm)].find(
+      ([, module = ""]) => program.package === module || program.package.startsWith(`${module}/`),
+    );
+    expect(required?.[2]).toBe(program.version);
     expect(mod).toContain(`\ngo ${program.oldestGo}\n`);
     expect(isSufficientGo(pypiGo, program.oldestGo)).toBe(true);
   });

@@ -25,7 +25,7 @@ export const benchHelp = `Measures models that are served: npm run bench [-- opt
   --beyond-saturation       goes on where more callers bring no more throughput
   --payload [name=]<file>   a request as a client POSTs it (default: the model's ${payloadFilename}, else generated)
   --shape <input>:3,224,224 for inputs of variable size
-  --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (autocannon, ghz)
+  --generator auto          perf_analyzer where it is on PATH; or perf_analyzer, bundled (vegeta, ghz), aiperf (models of an LLM's API)
   --in-cluster              the load comes from a Job in the cluster, with perf_analyzer; --image <reference> of it
   --cpu 2                   cores that the Job's pod asks for
   --http, --grpc <address>  other addresses than the stack's own

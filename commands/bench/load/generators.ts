@@ -5,15 +5,16 @@ import { execa } from "execa";
 import type { Protocol } from "../../../core/benchmark/load-options.ts";
 import type { LoadPlan, PlannedSeries } from "../../../core/benchmark/load-plan.ts";
 import { findProgram } from "../../setup/find-program.ts";
-import { setUpGhz } from "../../setup/ghz.ts";
+import { ghzProgram, setUpLoadProgram, vegetaProgram } from "../../setup/load-programs.ts";
 import { UserError } from "../../setup/user-error.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
-import { autocannonGenerator } from "./autocannon.ts";
+import { aiperfHere } from "./aiperf.ts";
 import type { LoadGenerator } from "./generator.ts";
 import { ghzGenerator } from "./ghz.ts";
 import { findPerfAnalyzer, perfAnalyzerLimit, type Shell } from "./perf-analyzer.ts";
+import { vegetaGenerator } from "./vegeta.ts";
 
-export const generatorChoices = ["auto", "perf_analyzer", "bundled"] as const;
+export const generatorChoices = ["auto", "perf_analyzer", "bundled", "aiperf"] as const;
 export type GeneratorChoice = (typeof generatorChoices)[number];
 
 /** Programs of this machine, each run in a folder of its own. */
@@ -45,15 +46,19 @@ export interface GeneratorOptions {
 }
 
 /**
- * What makes the load from this machine: perf_analyzer where it is on PATH and can, else autocannon for HTTP and ghz for gRPC,
- * which is built once. Throws where one is wanted that cannot be used.
+ * What makes the load from this machine: perf_analyzer where it is on PATH and can, else vegeta for HTTP and ghz for gRPC,
+ * each built at its first use. Throws where one is wanted that cannot be used.
  */
 export async function localGenerators(
   { loads }: LoadPlan,
   { endpoint, choice, replicasOf, signal }: GeneratorOptions,
 ): Promise<(series: PlannedSeries) => LoadGenerator> {
-  const perfAnalyzer = await perfAnalyzerHere(endpoint, choice, signal);
   const all = loads.flatMap(({ series }) => series);
+  if (choice === "aiperf") {
+    const aiperf = await aiperfHere(all, endpoint);
+    return () => aiperf;
+  }
+  const perfAnalyzer = await perfAnalyzerHere(endpoint, choice, signal);
   const limitOf = (series: PlannedSeries): string | undefined =>
     perfAnalyzerLimit(series, replicasOf(series.model.server));
   const limited = all.find((series) => limitOf(series) !== undefined);
@@ -63,7 +68,7 @@ export async function localGenerators(
       "leave out --generator, or name other models",
     );
   const bundled = all.filter((series) => perfAnalyzer === undefined || limitOf(series) !== undefined);
-  const own = await bundledGenerators(new Set(bundled.map(({ protocol }) => protocol)), endpoint);
+  const own = await bundledGenerators(new Set(bundled.map(({ protocol }) => protocol)));
   return (series) => {
     const generator = (bundled.includes(series) ? undefined : perfAnalyzer) ?? own[series.protocol];
     if (generator === undefined) throw new Error(`nothing makes load over ${series.protocol}`);
@@ -71,24 +76,25 @@ export async function localGenerators(
   };
 }
 
+/** All that are here, whatever each is best for. */
+export async function everyGenerator(signal: AbortSignal): Promise<readonly LoadGenerator[]> {
+  const perfAnalyzer = await perfAnalyzerOnPath(signal);
+  const own = await bundledGenerators(new Set(["http", "grpc"]));
+  return [perfAnalyzer, own.http, own.grpc].filter((generator) => generator !== undefined);
+}
+
 async function bundledGenerators(
   protocols: ReadonlySet<Protocol>,
-  endpoint: StackEndpoint,
 ): Promise<Partial<Readonly<Record<Protocol, LoadGenerator>>>> {
-  if (protocols.has("http") && endpoint.isEncrypted)
-    throw new UserError(
-      "HTTP over TLS cannot be measured from here: autocannon checks no certificate, and would tell whoever answers the API key",
-      "measure --protocol grpc, which ghz checks, or inside the cluster with --in-cluster",
-    );
   return {
-    http: autocannonGenerator(),
-    ...(protocols.has("grpc") ? { grpc: ghzGenerator(await setUpGhz()) } : {}),
+    ...(protocols.has("http") ? { http: vegetaGenerator(await setUpLoadProgram(vegetaProgram)) } : {}),
+    ...(protocols.has("grpc") ? { grpc: ghzGenerator(await setUpLoadProgram(ghzProgram)) } : {}),
   };
 }
 
 async function perfAnalyzerHere(
   { apiKey }: StackEndpoint,
-  choice: GeneratorChoice,
+  choice: Exclude<GeneratorChoice, "aiperf">,
   signal: AbortSignal,
 ): Promise<LoadGenerator | undefined> {
   if (choice === "bundled") return undefined;
@@ -100,11 +106,14 @@ async function perfAnalyzerHere(
       "leave out --generator, or measure inside the cluster with --in-cluster",
     );
   }
-  const found =
-    findProgram("perf_analyzer") === undefined ? undefined : await findPerfAnalyzer(thisMachine, { signal });
+  const found = await perfAnalyzerOnPath(signal);
   if (found !== undefined || choice === "auto") return found;
   throw new UserError(
     "There is no perf_analyzer on PATH that runs",
     "it is in NVIDIA's image nvcr.io/nvidia/tritonserver:<release>-py3-sdk; or leave out --generator",
   );
+}
+
+async function perfAnalyzerOnPath(signal: AbortSignal): Promise<LoadGenerator | undefined> {
+  return findProgram("perf_analyzer") === undefined ? undefined : findPerfAnalyzer(thisMachine, { signal });
 }

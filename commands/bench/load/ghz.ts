@@ -4,9 +4,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import * as z from "zod";
-import type { Call } from "../../../core/benchmark/calls.ts";
+import { millisecondsOf, type Call } from "../../../core/benchmark/calls.ts";
 import { grpcRequest, inferenceProto } from "../../../core/benchmark/payload.ts";
-import { ghzVersion } from "../../setup/ghz.ts";
+import { ghzProgram } from "../../setup/load-programs.ts";
 import { lastWords } from "../../setup/run-program.ts";
 import { UserError } from "../../setup/user-error.ts";
 import { routingHeaders, timeoutSeconds, type LoadGenerator, type LoadJob } from "./generator.ts";
@@ -17,7 +17,7 @@ const callersPerConnection = 6;
 /** gRPC load of a process of its own. `program` is ghz. */
 export function ghzGenerator(program: string): LoadGenerator {
   return {
-    ...{ name: "ghz", version: ghzVersion, from: "this machine", protocols: ["grpc"] },
+    ...{ name: "ghz", version: ghzProgram.version, from: "this machine", protocols: ["grpc"] },
     run: (job) => run(program, job),
   };
 }
@@ -104,13 +104,6 @@ export function parseGhz(text: string): Call[] {
     latencyMs: latency / 1e6,
     ...(status === "OK" ? {} : { failure: constantCase(status) }),
   }));
-}
-
-/** Of a time with nanoseconds, of which Date keeps milliseconds alone. */
-function millisecondsOf(timestamp: string): number {
-  const [, whole = timestamp, fraction = "0", zone = ""] =
-    /^([^.]+)(?:\.(\d+))?(Z|[+-]\d\d:\d\d)$/.exec(timestamp) ?? [];
-  return Date.parse(`${whole}${zone}`) + Number(`0.${fraction}`) * 1000;
 }
 
 /** `DeadlineExceeded` as gRPC itself writes it: `DEADLINE_EXCEEDED`. */

@@ -4,6 +4,7 @@ import https from "node:https";
 import * as z from "zod";
 import type { ServedModel } from "../../../core/benchmark/load-plan.ts";
 import { UserError } from "../../setup/user-error.ts";
+import { certificateHint } from "../../stack/access.ts";
 import type { StackEndpoint } from "../../stack/endpoint.ts";
 import type { Replica } from "./replicas.ts";
 
@@ -89,7 +90,9 @@ function get(
       reject(
         new UserError(
           `${url} cannot be called: ${error.message}`,
-          "see that it is up, and that this machine reaches it",
+          /certificate/i.test(error.message)
+            ? certificateHint
+            : "see that it is up, and that this machine reaches it",
         ),
       );
     };

@@ -2,7 +2,7 @@ module triton-platform/ghz
 
 go 1.25.11
 
-// What is built, and how: commands/setup/ghz.ts. `go mod tidy` in this folder rewrites both files.
+// What is built, and how: commands/setup/load-programs.ts. `go mod tidy` in this folder rewrites both files.
 tool github.com/bojand/ghz/cmd/ghz
 
 require (

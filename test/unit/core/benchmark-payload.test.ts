@@ -9,6 +9,7 @@ import {
   grpcRequest,
   httpRequest,
   inferenceProto,
+  jsonRequest,
   perfAnalyzerData,
 } from "../../../core/benchmark/payload.ts";
 import { elements, encodeValues } from "../../../core/benchmark/tensors.ts";
@@ -144,6 +145,20 @@ describe("on the wire", () => {
     const sizes = payload.inputs.map(({ bytes }) => ({ parameters: { binary_data_size: bytes.length } }));
     expect(head).toMatchObject({ inputs: sizes, parameters: { binary_data_output: true } });
     expect(body.subarray(length)).toEqual(Buffer.concat(payload.inputs.map(({ bytes }) => bytes)));
+  });
+
+  it("is as JSON alone what a file of it would be", () => {
+    const inJson = dataTypes.filter((dataType) => dataType !== "FP16" && dataType !== "BF16");
+    fc.assert(
+      fc.property(fc.constantFrom(...inJson), fc.integer({ min: 1, max: 5 }), (dataType, size) => {
+        const one = specOf("m", { inputs: [{ name: "a", dataType, dims: [3] }] });
+        const { inputs: sent } = generatedPayload(one, size);
+        const text = JSON.stringify(jsonRequest(generatedPayload(one, size)));
+        expect(filePayload(one, size, { file: "f", text })).toMatchObject({ value: { inputs: sent } });
+      }),
+    );
+    const half = specOf("m", { inputs: [{ name: "a", dataType: "FP16", dims: [1] }] });
+    expect(() => jsonRequest(generatedPayload(half, 1))).toThrow("JSON has no FP16");
   });
 
   it("is over gRPC the message that Triton reads", () => {
