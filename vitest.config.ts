@@ -18,6 +18,15 @@ export default defineConfig({
           setupFiles: ["test/support/fewer-runs.ts"],
         },
       },
+      // Commands as their users run them, and the programs that they run: a process or more for each test.
+      {
+        test: {
+          name: "commands",
+          include: ["test/commands/**/*.test.ts"],
+          testTimeout: 30_000,
+          isolate: false,
+        },
+      },
       // Nor does the SDK need to be loaded for each file: every run of a program has mocks and a stack of its own.
       {
         test: {

@@ -55,6 +55,7 @@ def embed(*texts: str) -> np.ndarray:
     return session.run(None, {"input_text": np.array(texts, np.object_).reshape(-1, 1)})[0]
 
 
+@pytest.mark.build
 @pytest.mark.parametrize("name", ARTIFACTS)
 def test_two_builds_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     # Another checkout and another order of hash sets must not show in the artifact either.
@@ -69,6 +70,7 @@ def test_two_builds_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
+@pytest.mark.build
 def test_the_classifier_is_right_on_sentences_it_has_not_seen(tmp_path: Path) -> None:
     built = build(MODELS, "text-classifier", tmp_path)
     accuracy = re.search(r"100 held-out sentences, accuracy (\d\.\d+)", built.stdout)
