@@ -57,7 +57,7 @@ const help = `Searches for better settings of a model: npm run bench:sweep -- --
   --latency-limit 45ms      p99 that is to be kept (default: the spec's objective)
   --out <folder>            of the result, with all points (default: .local/benchmarks)
   --rounds 3                in which today's settings and the best are measured again at the end
-It runs a platform of its own, and changes no spec: what is better is printed as lines for one.`;
+It runs a platform of its own, one replica of each server, and changes no spec: what is better is printed as lines for one.`;
 
 /** `npm run bench:sweep`: tries settings of one model on this machine, far fewer than there are, and says what is better. */
 export async function main(args: string[]): Promise<void> {
@@ -101,7 +101,7 @@ export async function main(args: string[]): Promise<void> {
       const changeModels = (folder: string): void => {
         models = folder;
       };
-      return withPlatform({ ...observer, changeModels }, () =>
+      return withPlatform({ ...observer, changeModels, singleReplicas: true }, () =>
         sweep(sweptModel(models, spec.name, now), { grid, now, most, rounds, load: load.value, observer }),
       );
     },

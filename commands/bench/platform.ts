@@ -4,12 +4,15 @@ import path from "node:path";
 import process from "node:process";
 import { execa } from "execa";
 import yaml from "js-yaml";
+import * as z from "zod";
 import type { LocalDescription } from "../../core/local/plan.ts";
-import { openHome } from "../local/home.ts";
+import { mapValues } from "../../core/objects.ts";
+import { openHome, stackName } from "../local/home.ts";
 import { findRunning } from "../local/running.ts";
 import { projectRoot } from "../setup/places.ts";
 import { lastWords } from "../setup/run-program.ts";
 import { UserError } from "../setup/user-error.ts";
+import { stackValues } from "../stack/config.ts";
 import { findFreeBlock, portsFrom, type BenchPorts } from "./ports.ts";
 
 /** A platform that runs for the benchmark alone, beside whatever else this machine serves. */
@@ -30,6 +33,8 @@ export interface Observer {
 export interface PlatformOptions extends Observer, Surroundings {
   /** Changes a copy of the models; the project's own are served where it is left out. */
   readonly changeModels?: (folder: string) => void;
+  /** Whether each server group has one replica, whatever the committed stack says: several here share the same cores. */
+  readonly singleReplicas?: boolean;
 }
 
 /** Where a command runs, if not in this checkout and this process's environment. */
@@ -44,7 +49,7 @@ export interface Surroundings {
  * time: the commands find it by this process's environment.
  */
 export async function withPlatform<T>(
-  { changeModels, ...options }: PlatformOptions,
+  { changeModels, singleReplicas = false, ...options }: PlatformOptions,
   use: (platform: BenchPlatform) => Promise<T>,
 ): Promise<T> {
   const { progress, signal } = options;
@@ -58,7 +63,10 @@ export async function withPlatform<T>(
       changeModels?.(models);
     }
     const ports = portsFrom(await findFreeBlock());
-    writeStack(folder, ports, models);
+    writeStack(folder, ports, {
+      ...(models === undefined ? {} : { "triton-platform:models": models }),
+      ...(singleReplicas ? { [serversKey]: withSingleReplicas() } : {}),
+    });
     signal.throwIfAborted();
     try {
       progress("starting a platform for the benchmark");
@@ -78,8 +86,15 @@ export async function withPlatform<T>(
   }
 }
 
+const serversKey = "triton-platform:servers";
+
+function withSingleReplicas(): Record<string, unknown> {
+  const servers = z.record(z.string(), z.looseObject({})).parse(stackValues(stackName)[serversKey]);
+  return mapValues(servers, (server) => ({ ...server, replicas: 1 }));
+}
+
 /** What is set here stays; the rest comes from the committed file whenever the stack is opened. */
-function writeStack(folder: string, { platform }: BenchPorts, models: string | undefined): void {
+function writeStack(folder: string, { platform }: BenchPorts, own: Readonly<Record<string, unknown>>): void {
   const config = {
     "triton-platform:local": {
       ...platform,
@@ -87,7 +102,7 @@ function writeStack(folder: string, { platform }: BenchPorts, models: string | u
       // What is on one machine and not on the other is no part of what is measured.
       grafana: { enabled: false },
     },
-    ...(models === undefined ? {} : { "triton-platform:models": models }),
+    ...own,
   };
   writeFileSync(openHome().stackFile, yaml.dump({ config }));
 }
