@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { checkBuckets, keepResults } from "../../commands/ephemeral/results.ts";
 import { bucketFolderOf } from "../../core/ephemeral/results.ts";
-import { ObjectStore, type Fault } from "../support/object-store.ts";
+import { ObjectStore, type Fault, stubCredentials } from "../support/object-store.ts";
 
 /** Where results of benchmark clusters are kept: folders, and an S3 that answers as a test wants it. */
 
@@ -22,11 +22,8 @@ beforeEach(async () => {
   said = [];
   s3 = await ObjectStore.start("example-benchmarks");
   vi.stubEnv("AWS_ENDPOINT_URL_S3", s3.endpoint);
-  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", s3.credentialsIn(work));
-  vi.stubEnv("AWS_CONFIG_FILE", path.join(work, "none"));
-  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
-  for (const name of ["AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
-    vi.stubEnv(name, undefined);
+  stubCredentials(s3, work);
+  vi.stubEnv("AWS_REGION", undefined);
   write("cluster.json", "{}");
   write("plots/latency.svg", "<svg/>");
 });

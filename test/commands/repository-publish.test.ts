@@ -15,7 +15,7 @@ import { blobKey, entryKey, manifestKey, treePrefix } from "../../core/repositor
 import { hashFile, sha256 } from "../../core/spec/artifacts.ts";
 import { generatedFile, manifest, type RepositoryFile } from "../../core/triton/repository.ts";
 import { kubernetesSchema } from "../../core/spec/kubernetes.ts";
-import { ObjectStore } from "../support/object-store.ts";
+import { ObjectStore, stubCredentials } from "../support/object-store.ts";
 import { projectRoot } from "../support/tools.ts";
 
 const config = generatedFile("a/config.pbtxt", "name: a");
@@ -44,12 +44,7 @@ let s3: ObjectStore;
 beforeEach(async () => {
   work = mkdtempSync(path.join(tmpdir(), "publish-"));
   s3 = await ObjectStore.start();
-  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", s3.credentialsIn(work));
-  vi.stubEnv("AWS_CONFIG_FILE", path.join(work, "none"));
-  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
-  for (const name of ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
-    vi.stubEnv(name, undefined);
-  }
+  stubCredentials(s3, work);
 });
 
 afterEach(async () => {

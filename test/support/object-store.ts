@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { writeFileSync } from "node:fs";
+import { vi } from "vitest";
 
 /** An answer that the store gives instead of the right one. */
 export type Fault =
@@ -369,4 +370,13 @@ function sendError(
 
 function escapeXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}
+
+/** Until `vi.unstubAllEnvs`, AWS' SDK in this process has a store's credentials, from a file in `folder`, and finds no others. */
+export function stubCredentials(store: ObjectStore, folder: string): void {
+  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", store.credentialsIn(folder));
+  vi.stubEnv("AWS_CONFIG_FILE", path.join(folder, "none"));
+  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
+  for (const name of ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
+    vi.stubEnv(name, undefined);
 }

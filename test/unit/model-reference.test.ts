@@ -9,7 +9,7 @@ import { formatLock, lockFilename, type LockedArtifact } from "../../core/spec/a
 import { ProblemsError } from "../../core/spec/problem.ts";
 import { runCommand, type CommandResult } from "../support/command.ts";
 import { artifactOf } from "../support/models.ts";
-import { ObjectStore } from "../support/object-store.ts";
+import { ObjectStore, stubCredentials } from "../support/object-store.ts";
 
 const content = Buffer.alloc(3 * 1024 ** 2, "weights ");
 const digest = createHash("sha256").update(content);
@@ -36,12 +36,7 @@ beforeEach(async () => {
       ["v2", { content }],
     ]),
   );
-  vi.stubEnv("AWS_SHARED_CREDENTIALS_FILE", s3.credentialsIn(work));
-  vi.stubEnv("AWS_CONFIG_FILE", path.join(work, "none"));
-  vi.stubEnv("AWS_EC2_METADATA_DISABLED", "true");
-  for (const name of ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]) {
-    vi.stubEnv(name, undefined);
-  }
+  stubCredentials(s3, work);
 });
 
 afterEach(async () => {
