@@ -1,4 +1,3 @@
-import path from "node:path";
 import { parseArgs } from "node:util";
 import { compare } from "../core/benchmark/comparison.ts";
 import { parseLoad, type LoadSettings } from "../core/benchmark/load-options.ts";
@@ -35,12 +34,11 @@ import type { ModelSpec } from "../core/spec/model.ts";
 import { ProblemsError, refuse, suggest } from "../core/spec/problem.ts";
 import { parseDuration } from "../core/spec/units.ts";
 import { measureVariant, sweptModel, writeVariant, type SweptModel } from "./bench-sweep/platform.ts";
-import { writeResult } from "./bench/load/result-file.ts";
+import { resultFolder, writeResult } from "./bench/load/result-file.ts";
 import { withPlatform, type Observer } from "./bench/platform.ts";
 import { stoppable } from "./files/ending.ts";
-import { projectModels, userPath } from "./files/user-path.ts";
+import { projectModels } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
-import { projectRoot } from "./setup/places.ts";
 import { setUp } from "./setup/set-up.ts";
 import { UserError } from "./setup/user-error.ts";
 
@@ -117,8 +115,7 @@ export async function main(args: string[]): Promise<void> {
       "All of it is of this machine's CPU. On a GPU batches cost less: measure there before a change.",
     );
   if (outcome.result === undefined) return;
-  const folder =
-    values.out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(values.out);
+  const folder = resultFolder(values.out);
   const { result } = outcome;
   const file = await writingTo(folder, () => writeResult(folder, result));
   console.log(`${file}\nNext: npm run bench:report -- ${file}`);

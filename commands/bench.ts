@@ -1,4 +1,3 @@
-import path from "node:path";
 import { parseArgs } from "node:util";
 import Table from "cli-table3";
 import type { Load, LoadPlan, ServedModel } from "../core/benchmark/load-plan.ts";
@@ -13,7 +12,14 @@ import { withContainers } from "./bench/load/container-replicas.ts";
 import type { LoadGenerator } from "./bench/load/generator.ts";
 import { localGenerators, type GeneratorChoice } from "./bench/load/generators.ts";
 import type { Replicas } from "./bench/load/replicas.ts";
-import { commitHere, newId, resultOf, writeResult, type Frame } from "./bench/load/result-file.ts";
+import {
+  commitHere,
+  newId,
+  resultFolder,
+  resultOf,
+  writeResult,
+  type Frame,
+} from "./bench/load/result-file.ts";
 import { measure, type MeasuredSeries } from "./bench/load/run.ts";
 import type { BenchTarget } from "./bench/load/target.ts";
 import {
@@ -25,9 +31,7 @@ import {
   type Ask,
 } from "./bench/load/triton.ts";
 import { stoppable } from "./files/ending.ts";
-import { userPath } from "./files/user-path.ts";
 import { writingTo } from "./files/writing.ts";
-import { projectRoot } from "./setup/places.ts";
 import { runSteps } from "./setup/steps.ts";
 import { UserError } from "./setup/user-error.ts";
 import { withKubeconfig } from "./stack/kubeconfig.ts";
@@ -47,7 +51,7 @@ export async function main(args: string[]): Promise<void> {
 
   const settings = {
     ...{ plan, choice: asked.choice, settings: asked.settings },
-    folder: folderOf(values.out),
+    folder: resultFolder(values.out),
     load: loadFacts(values),
   };
   const written = await stoppable(
@@ -66,11 +70,6 @@ export async function main(args: string[]): Promise<void> {
   }
   console.log(summary(written.result));
   console.log(`${written.file}\nNext: npm run bench:report -- ${written.file}`);
-}
-
-/** Where results are, unless a user says otherwise: of this machine, and out of git. */
-function folderOf(out: string | undefined): string {
-  return out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(out);
 }
 
 /** What was asked for of the load; where a key lies is nobody else's business. */

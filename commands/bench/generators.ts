@@ -11,7 +11,7 @@ import { everyGenerator } from "./load/generators.ts";
 import { benchTarget } from "./load/target.ts";
 import type { BenchPlatform } from "./platform.ts";
 import { endedChildrenSeconds, treeSeconds } from "./processor-time.ts";
-import { rounds, turn, type LoadPrograms, type RaceOptions } from "./race.ts";
+import { inTurns, rounds, type LoadPrograms, type RaceOptions } from "./race.ts";
 import type { Section } from "./report.ts";
 import { medianOf, summariseAll, type Load, type Summary } from "./statistics.ts";
 import { inputsOf, serverOf, straightTo } from "./targets.ts";
@@ -59,36 +59,24 @@ export async function generatorSections(
   );
   const asyncio: Generator = {
     name: "Triton's asyncio client, gRPC",
-    load: (callers, calls) => {
-      const limit = { calls };
-      return grpcLoad({
-        python,
-        target: grpc,
-        model,
-        headers: {},
-        inputs: inputsOf(model),
-        callers,
-        limit,
-        signal,
-      });
-    },
+    load: (callers, calls) =>
+      grpcLoad({
+        ...{ python, target: grpc, model, headers: {}, inputs: inputsOf(model) },
+        ...{ callers, limit: { calls }, signal },
+      }),
   };
   const generators = [...own, asyncio];
   const triton = await processOf(description.servers.find(({ name }) => name === server)?.replicas[0]?.name);
   const calls = Math.ceil(seconds * callsPerSecond);
   const sections: Section[] = [];
   for (const callers of callersOf) {
-    const results = generators.map((): Round[] => []);
-    for (let round = 0; round < rounds; round++)
-      for (const index of turn(generators.length, round)) {
-        const generator = generators[index];
-        if (generator === undefined) continue;
-        progress(
-          `${generator.name}, ${String(callers)} at a time: round ${String(round + 1)} of ${String(rounds)}`,
-        );
-        results[index]?.push(await measureRound(generator, { callers, calls, triton }));
-        signal.throwIfAborted();
-      }
+    const spoken = `${String(callers)} at a time`;
+    const results = await inTurns(generators, async (generator, round) => {
+      progress(`${generator.name}, ${spoken}: round ${String(round)} of ${String(rounds)}`);
+      const measured = await measureRound(generator, { callers, calls, triton });
+      signal.throwIfAborted();
+      return measured;
+    });
     sections.push({
       title: `Load generators, ${model} straight to one replica, ${String(callers)} ${callers === 1 ? "caller" : "callers"}`,
       notes: [

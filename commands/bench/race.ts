@@ -34,17 +34,25 @@ export async function race(contestants: readonly Contestant[], options: RaceOpti
     await load(warmUpSeconds);
     signal.throwIfAborted();
   }
-  const results = contestants.map((): Summary[] => []);
-  for (let round = 0; round < rounds; round++) {
-    for (const index of turn(contestants.length, round)) {
-      const contestant = contestants[index];
-      if (contestant === undefined) continue;
-      progress(`round ${String(round + 1)} of ${String(rounds)}: ${contestant.name}`);
-      const load = await contestant.load(startSeconds + slot);
-      signal.throwIfAborted();
-      results[index]?.push(summarise(load, { from: startSeconds, to: startSeconds + slot }));
+  return inTurns(contestants, async (contestant, round) => {
+    progress(`round ${String(round)} of ${String(rounds)}: ${contestant.name}`);
+    const load = await contestant.load(startSeconds + slot);
+    signal.throwIfAborted();
+    return summarise(load, { from: startSeconds, to: startSeconds + slot });
+  });
+}
+
+/** Measures each once a round, the rounds counted from 1. The results are in the items' order, one per round. */
+export async function inTurns<T, R>(
+  items: readonly T[],
+  measure: (item: T, round: number) => Promise<R>,
+): Promise<R[][]> {
+  const results = items.map((): R[] => []);
+  for (let round = 0; round < rounds; round++)
+    for (const index of turn(items.length, round)) {
+      const item = items[index];
+      if (item !== undefined) results[index]?.push(await measure(item, round + 1));
     }
-  }
   return results;
 }
 

@@ -82,59 +82,39 @@ const codecs: Readonly<Record<Exclude<DataType, "STRING">, Codec>> = {
     write: (bytes, value, at) => bytes.writeUInt8(value === 0 ? 0 : 1, at),
     read: (bytes, at) => bytes.readUInt8(at) !== 0,
   },
-  UINT8: {
-    size: 1,
-    write: (bytes, value, at) => bytes.writeUInt8(value, at),
-    read: (bytes, at) => bytes.readUInt8(at),
-  },
-  UINT16: {
-    size: 2,
-    write: (bytes, value, at) => bytes.writeUInt16LE(value, at),
-    read: (bytes, at) => bytes.readUInt16LE(at),
-  },
-  UINT32: {
-    size: 4,
-    write: (bytes, value, at) => bytes.writeUInt32LE(value, at),
-    read: (bytes, at) => bytes.readUInt32LE(at),
-  },
-  UINT64: {
-    size: 8,
-    write: (bytes, value, at) => bytes.writeBigUInt64LE(BigInt(value), at),
-    read: (bytes, at) => Number(bytes.readBigUInt64LE(at)),
-  },
-  INT8: {
-    size: 1,
-    write: (bytes, value, at) => bytes.writeInt8(value, at),
-    read: (bytes, at) => bytes.readInt8(at),
-  },
-  INT16: {
-    size: 2,
-    write: (bytes, value, at) => bytes.writeInt16LE(value, at),
-    read: (bytes, at) => bytes.readInt16LE(at),
-  },
-  INT32: {
-    size: 4,
-    write: (bytes, value, at) => bytes.writeInt32LE(value, at),
-    read: (bytes, at) => bytes.readInt32LE(at),
-  },
-  INT64: {
-    size: 8,
-    write: (bytes, value, at) => bytes.writeBigInt64LE(BigInt(value), at),
-    read: (bytes, at) => Number(bytes.readBigInt64LE(at)),
-  },
+  UINT8: number(1, "UInt8"),
+  UINT16: number(2, "UInt16LE"),
+  UINT32: number(4, "UInt32LE"),
+  UINT64: bigNumber("BigUInt64LE"),
+  INT8: number(1, "Int8"),
+  INT16: number(2, "Int16LE"),
+  INT32: number(4, "Int32LE"),
+  INT64: bigNumber("BigInt64LE"),
   FP16: { size: 2, write: (bytes, value, at) => bytes.writeUInt16LE(halfBits(value), at) },
-  FP32: {
-    size: 4,
-    write: (bytes, value, at) => bytes.writeFloatLE(value, at),
-    read: (bytes, at) => bytes.readFloatLE(at),
-  },
-  FP64: {
-    size: 8,
-    write: (bytes, value, at) => bytes.writeDoubleLE(value, at),
-    read: (bytes, at) => bytes.readDoubleLE(at),
-  },
+  FP32: number(4, "FloatLE"),
+  FP64: number(8, "DoubleLE"),
   BF16: { size: 2, write: (bytes, value, at) => bytes.writeUInt16LE(brainBits(value), at) },
 };
+
+/** `type` as the names of Buffer's methods have it. */
+function number(
+  size: number,
+  type: "UInt8" | "UInt16LE" | "UInt32LE" | "Int8" | "Int16LE" | "Int32LE" | "FloatLE" | "DoubleLE",
+): Codec {
+  return {
+    size,
+    write: (bytes, value, at) => bytes[`write${type}`](value, at),
+    read: (bytes, at) => bytes[`read${type}`](at),
+  };
+}
+
+function bigNumber(type: "BigUInt64LE" | "BigInt64LE"): Codec {
+  return {
+    size: 8,
+    write: (bytes, value, at) => bytes[`write${type}`](BigInt(value), at),
+    read: (bytes, at) => Number(bytes[`read${type}`](at)),
+  };
+}
 
 /** The nearest IEEE 754 half: Node has Math.f16round and Float16Array from version 24 on only. */
 function halfBits(value: number): number {

@@ -65,10 +65,12 @@ export function sizesOf({ instances, maxBatchSizes, queueDelays }: Grid): readon
   return [instances.length, maxBatchSizes.length, queueDelays.length];
 }
 
+const warmupText = z.array(z.looseObject({ batchSize: z.number().optional() })).optional();
+
 const specText = z.looseObject({
   instances: z.array(z.looseObject({})).optional(),
   batching: z.looseObject({ preferredBatchSizes: z.array(z.number()).optional() }).optional(),
-  warmup: z.array(z.looseObject({ batchSize: z.number().optional() })).optional(),
+  warmup: warmupText,
 });
 
 /**
@@ -82,7 +84,7 @@ export function variantOf(text: string, settings: Settings): string {
 
 /** The lines of `model.yaml` that a sweep recommends, to be put in place of those that are there. */
 export function recommendedLines(text: string, settings: Settings): string {
-  return yaml.dump(changesOf(specText.parse(yaml.load(text)), settings), { flowLevel: 1 }).trimEnd();
+  return linesOf(changesOf(specText.parse(yaml.load(text)), settings));
 }
 
 /** Names of the ensembles whose graph leads to a model: its steps, and those of ensembles that are steps themselves. */
@@ -103,7 +105,7 @@ export function ensemblesAround(
 
 const ensembleText = z.looseObject({
   maxBatchSize: z.number().default(0),
-  warmup: z.array(z.looseObject({ batchSize: z.number().optional() })).optional(),
+  warmup: warmupText,
 });
 
 /**
@@ -118,7 +120,12 @@ export function ensembleVariantOf(text: string, maxBatchSize: number): string {
 /** The lines of an ensemble's `model.yaml` that go with a recommendation; undefined where it stays as it is. */
 export function recommendedEnsembleLines(text: string, maxBatchSize: number): string | undefined {
   const changes = ensembleChangesOf(ensembleText.parse(yaml.load(text)), maxBatchSize);
-  return Object.keys(changes).length === 0 ? undefined : yaml.dump(changes, { flowLevel: 1 }).trimEnd();
+  return Object.keys(changes).length === 0 ? undefined : linesOf(changes);
+}
+
+/** A line for each field. */
+function linesOf(changes: Record<string, unknown>): string {
+  return yaml.dump(changes, { flowLevel: 1 }).trimEnd();
 }
 
 function ensembleChangesOf(

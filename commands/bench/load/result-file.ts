@@ -6,6 +6,7 @@ import { benchmarkSchema, type Benchmark, type Series } from "../../../core/benc
 import { present } from "../../../core/objects.ts";
 import { sha256 } from "../../../core/spec/artifacts.ts";
 import { replaceFile } from "../../files/replace.ts";
+import { userPath } from "../../files/user-path.ts";
 import { projectRoot } from "../../setup/places.ts";
 import type { LoadGenerator } from "./generator.ts";
 import type { MeasuredSeries } from "./run.ts";
@@ -92,6 +93,11 @@ function platformFacts({ config, models }: BenchTarget): Record<string, unknown>
 function plain(value: object): Record<string, unknown> {
   const copy: unknown = JSON.parse(JSON.stringify(value));
   return Object.fromEntries(Object.entries(copy ?? {}));
+}
+
+/** Where results are, unless a user says otherwise: of this machine, and out of git. */
+export function resultFolder(out: string | undefined): string {
+  return out === undefined ? path.join(projectRoot, ".local", "benchmarks") : userPath(out);
 }
 
 /** Written as a whole: whoever reads it meanwhile sees the one before. */
